@@ -25,5 +25,5 @@ export function setBuffer(buffer: Buffer, start: usize, length: usize, ptr: usiz
 
 /** Bytes that the buffer shows now, 0 when it is not there. */
 export function bufferLength(buffer: Buffer): usize {
-  return env.proxy_get_buffer_status(buffer, OUT_WORD, OUT_FLAGS) === Status.Ok ? load<u32>(OUT_WORD) : 0;
+  return env.proxy_get_buffer_status(buffer, OUT_WORD, OUT_FLAGS) === Status.Ok ? load<usize>(OUT_WORD) : 0;
 }

@@ -8,7 +8,7 @@ import { Utf8 } from './utf8';
 // Headers and trailers. A map is there from its own callback until the headers went on (request) or the stream ends; later
 // changes give `Status.BadArgument`. Names are lower case. Envoy adds pseudo headers as `:method`, `:path`, `:authority`, …
 
-/** Value of the header as result; several headers of one name come joined by a comma. `NotFound` when there is none. */
+/** Value of the header as result; of several headers of one name Envoy gives the first. `NotFound` when there is none. */
 export function getHeader(map: HeaderMap, name: Utf8): Status {
   expectResult();
   return takeResult(env.proxy_get_header_map_value(map, name.ptr, name.length, OUT_PTR, OUT_LENGTH));

@@ -43,7 +43,7 @@ export class HeaderPairs {
     const grown = <u64>this.length + SIZES_BYTES + nameLength + valueLength + 2;
     if (this.count === MAX_PAIRS || grown > MAX_BYTES) return false;
     this.reserve(<usize>grown);
-    const sizes = this.ptr + COUNT_BYTES + this.count * SIZES_BYTES;
+    const sizes = this.ptr + COUNT_BYTES + <usize>this.count * SIZES_BYTES;
     memory.copy(sizes + SIZES_BYTES, sizes, this.ptr + this.length - sizes);
     store<u32>(sizes, <u32>nameLength);
     store<u32>(sizes, <u32>valueLength, 4);
@@ -98,7 +98,7 @@ export class PairsReader {
   reset(ptr: usize, length: usize): void {
     this.left = length < COUNT_BYTES ? 0 : load<u32>(ptr);
     this.sizes = ptr + COUNT_BYTES;
-    this.text = this.sizes + this.left * SIZES_BYTES;
+    this.text = this.sizes + <usize>this.left * SIZES_BYTES;
   }
 
   next(): bool {
