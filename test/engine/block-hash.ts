@@ -21,9 +21,9 @@ export class BlockHasher {
   /** Hash of the block that begins at token `begin`. */
   hashBlock(parent: BlockHash | undefined, tokens: readonly number[], begin: number, extraKeys: readonly string[] | null): BlockHash {
     const { buffer, blockSize } = this;
-    buffer.latin1Write(parent ?? this.start, 0, HASH_BYTES);
+    buffer.write(parent ?? this.start, 0, HASH_BYTES, 'latin1');
     for (let i = 0; i < blockSize; i++) buffer.writeUInt32LE(tokens[begin + i]!, HASH_BYTES + 4 * i);
     const input = extraKeys ? Buffer.concat([buffer, Buffer.from(JSON.stringify(extraKeys))]) : buffer;
-    return hash('sha256', input, 'latin1');
+    return hash('sha256', input, 'binary');
   }
 }

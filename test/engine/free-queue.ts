@@ -21,12 +21,26 @@ export class FreeQueue {
     return this.count;
   }
 
+  *[Symbol.iterator](): Iterator<number> {
+    for (let block = this.next[this.sentinel]!; block !== this.sentinel; block = this.next[block]!) yield block;
+  }
+
   append(block: number): void {
     const last = this.previous[this.sentinel]!;
     this.next[last] = block;
     this.previous[block] = last;
     this.next[block] = this.sentinel;
     this.previous[this.sentinel] = block;
+    this.count++;
+  }
+
+  /** Puts a block where it is taken next. */
+  prepend(block: number): void {
+    const first = this.next[this.sentinel]!;
+    this.previous[first] = block;
+    this.next[block] = first;
+    this.previous[block] = this.sentinel;
+    this.next[this.sentinel] = block;
     this.count++;
   }
 

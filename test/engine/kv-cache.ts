@@ -4,6 +4,15 @@ import { FreeQueue } from './free-queue.js';
 import type { BlockHash, KvEvent } from './kv-events.js';
 import type { Sequence } from './sequence.js';
 
+export interface KvCacheOptions {
+  readonly blockSize: number;
+  /** num_gpu_blocks, vLLM's null block included */
+  readonly blocks: number;
+  readonly prefixCaching?: boolean;
+  /** freed blocks that hold nothing cached are used again first: 0.32 does so, 0.23 puts them at the end like all others */
+  readonly uncachedFirst?: boolean;
+}
+
 export class KvCache {
   readonly blockSize: number;
   /** block 0 is vLLM's null block and never handed out */
@@ -14,11 +23,13 @@ export class KvCache {
   /** blocks that hold a hash, oldest first; nearly always one */
   private readonly cached = new Map<BlockHash, number | number[]>();
   private readonly prefixCaching: boolean;
+  private readonly uncachedFirst: boolean;
   private events: KvEvent[] = [];
 
-  constructor(options: { readonly blockSize: number; readonly blocks: number; readonly prefixCaching?: boolean }) {
+  constructor(options: KvCacheOptions) {
     this.blockSize = options.blockSize;
     this.usableBlocks = options.blocks - 1;
+    this.uncachedFirst = options.uncachedFirst ?? false;
     this.prefixCaching = options.prefixCaching ?? true;
     this.free = new FreeQueue(options.blocks);
     this.free.remove(0);
@@ -41,6 +52,11 @@ export class KvCache {
 
   isCached(hash: BlockHash): boolean {
     return this.cached.has(hash);
+  }
+
+  /** Content and order of the free blocks: what decides which of them goes next. */
+  layout(): (BlockHash | null)[] {
+    return [...this.free].map((block) => this.hashOf[block] ?? null);
   }
 
   takeEvents(): KvEvent[] {
@@ -73,7 +89,7 @@ export class KvCache {
   allocate(sequence: Sequence, tokens: number, hit: readonly number[]): boolean {
     if (this.blocksNeeded(sequence, tokens, hit) > this.free.length) return false;
     for (const block of hit) {
-      if (this.references[block]++ === 0) this.free.remove(block);
+      if (this.references[block]!++ === 0) this.free.remove(block);
       sequence.blocks.push(block);
     }
     if (hit.length > 0) sequence.cachedBlocks = hit.length;
@@ -87,7 +103,9 @@ export class KvCache {
   release(sequence: Sequence): void {
     for (let i = sequence.blocks.length - 1; i >= 0; i--) {
       const block = sequence.blocks[i]!;
-      if (--this.references[block]! === 0) this.free.append(block);
+      if (--this.references[block]! > 0) continue;
+      if (this.uncachedFirst && this.hashOf[block] === undefined) this.free.prepend(block);
+      else this.free.append(block);
     }
     sequence.blocks = [];
     sequence.cachedBlocks = 0;

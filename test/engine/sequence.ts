@@ -47,7 +47,7 @@ export class Sequence {
   finish: FinishReason | null = null;
   /** milliseconds, of `performance.now()` */
   arrivedAt = 0;
-  private readonly options: SequenceOptions;
+  readonly options: SequenceOptions;
   private readonly hasher: BlockHasher;
 
   constructor(options: SequenceOptions, hasher: BlockHasher) {
