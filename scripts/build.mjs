@@ -19,7 +19,10 @@ function newest(paths, suffix) {
     const stat = statSync(full, { throwIfNoEntry: false });
     if (!stat) continue;
     if (!stat.isDirectory()) time = Math.max(time, stat.mtimeMs);
-    else for (const name of readdirSync(full)) if (name !== 'node_modules' && (name.endsWith(suffix) || !name.includes('.'))) time = Math.max(time, newest([join(path, name)], suffix));
+    else
+      for (const name of readdirSync(full))
+        if (name !== 'node_modules' && (name.endsWith(suffix) || !name.includes('.')))
+          time = Math.max(time, newest([join(path, name)], suffix));
   }
   return time;
 }
@@ -34,9 +37,11 @@ async function wasm(entry, name) {
   const asc = join(root, 'node_modules/assemblyscript/bin/asc.js');
   await Promise.all(
     ['release', 'debug'].map((target, i) =>
-      run(process.execPath, [asc, entry, '--target', target, ...abort, '-o', outputs[i]], { cwd: root, maxBuffer: 1 << 24 }).catch((error) => {
-        throw new Error(`asc ${entry} (${target}) failed\n${error.stdout}${error.stderr}`);
-      }),
+      run(process.execPath, [asc, entry, '--target', target, ...abort, '-o', outputs[i]], { cwd: root, maxBuffer: 1 << 24 }).catch(
+        (error) => {
+          throw new Error(`asc ${entry} (${target}) failed\n${error.stdout}${error.stderr}`);
+        },
+      ),
     ),
   );
 }
@@ -49,7 +54,8 @@ async function node() {
     if (statSync(join(root, path), { throwIfNoEntry: false })) entryPoints[name] = path;
   }
   const outputs = Object.keys(entryPoints).map((name) => `dist/${name}.mjs`);
-  if (oldest(outputs) > newest(['indexer', 'test', 'assembly/core/summary/format.ts', 'package-lock.json', 'scripts/build.mjs'], '.ts')) return;
+  if (oldest(outputs) > newest(['indexer', 'test', 'assembly/core/summary/format.ts', 'package-lock.json', 'scripts/build.mjs'], '.ts'))
+    return;
   await bundle({
     absWorkingDir: root,
     entryPoints,

@@ -29,7 +29,7 @@ export function step(acc: u64, word: u64): u64 {
 /** The word made of the last `count` (0..7) bytes at `ptr`; missing bytes are 0. */
 export function tailWord(ptr: usize, count: usize): u64 {
   let word: u64 = 0;
-  for (let i: usize = 0; i < count; i++) word |= (<u64>load<u8>(ptr + i)) << (<u64>i << 3);
+  for (let i: usize = 0; i < count; i++) word |= (<u64>load<u8>(ptr + i)) << ((<u64>i) << 3);
   return word;
 }
 
@@ -41,7 +41,7 @@ export function hashBytes(seed: u64, ptr: usize, length: usize): u64 {
     acc = step(acc, load<u64>(ptr));
     ptr += 8;
   }
-  return mix64(step(acc, tailWord(ptr, length & 7)) ^ ((<u64>length) * P3));
+  return mix64(step(acc, tailWord(ptr, length & 7)) ^ (<u64>length * P3));
 }
 
 /** Namespace of an adapter name and a cache salt, each a non-zero `hashBytes(0, …)` or 0 when absent. */
