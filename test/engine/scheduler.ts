@@ -119,7 +119,10 @@ export class Scheduler {
 
   private countAdmission(sequence: Sequence, reused: number): void {
     const first = sequence.cachedTokens < 0;
-    if (first) sequence.cachedTokens = reused;
+    if (first) {
+      sequence.cachedTokens = reused;
+      sequence.admittedAt = performance.now();
+    }
     if (!first || sequence.skipsCache) return;
     this.counts.queries += sequence.tokens.length;
     this.counts.hits += reused;

@@ -47,6 +47,8 @@ export class Sequence {
   finish: FinishReason | null = null;
   /** milliseconds, of `performance.now()` */
   arrivedAt = 0;
+  admittedAt = 0;
+  lastTokenAt = 0;
   readonly options: SequenceOptions;
   private readonly hasher: BlockHasher;
 

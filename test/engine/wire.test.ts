@@ -55,7 +55,8 @@ test.each(recordings)('%s %s: every recorded message is encoded to the same byte
 });
 
 test('a batch that is a map equals the golden vector', () => {
-  const golden = '83a27473cb3ff8000000000000a66576656e74739181a474797065b0416c6c426c6f636b73436c6561726564b2646174615f706172616c6c656c5f72616e6b00';
+  const golden =
+    '83a27473cb3ff8000000000000a66576656e74739181a474797065b0416c6c426c6f636b73436c6561726564b2646174615f706172616c6c656c5f72616e6b00';
   const encoded = encodeBatch([{ type: 'AllBlocksCleared' }], 1.5, { layout: 'map-batch', hashes: 'uint64', rank: 0 });
   expect(Buffer.from(encoded).toString('hex')).toBe(golden);
 });
