@@ -44,6 +44,10 @@ export abstract class RootContext extends Context {
 
 /** One request and its response. Override what you need, and export only that (`exports/`): each exported callback costs. */
 export abstract class StreamContext extends Context {
+  /** The last body callback answered `StopIterationAndBuffer`, so that the body can be read in the trailers callback too. */
+  requestBodyKept: bool = false;
+  responseBodyKept: bool = false;
+
   constructor(
     /** Set anew by the dispatcher whenever the object is used for a stream. */
     public root: RootContext,
@@ -61,6 +65,7 @@ export abstract class StreamContext extends Context {
     return BodyStatus.Continue;
   }
 
+  /** The end of a request with trailers. The body can be read here only after `StopIterationAndBuffer`. */
   onRequestTrailers(trailers: u32): TrailersStatus {
     return TrailersStatus.Continue;
   }

@@ -25,6 +25,7 @@ export function createContext(id: u32, parent: u32): void {
   const stream = root.createStream(id);
   stream.id = id;
   stream.root = root;
+  stream.requestBodyKept = stream.responseBodyKept = false;
   putContext(stream);
 }
 

@@ -5,8 +5,9 @@ import { Status } from './status';
 import { HeaderMap } from './types';
 import { Utf8 } from './utf8';
 
-// Headers and trailers. A map is there from its own callback until the headers went on (request) or the stream ends; later
-// changes give `Status.BadArgument`. Names are lower case. Envoy adds pseudo headers as `:method`, `:path`, `:authority`, …
+// Headers and trailers. A map is there from its own callback until that callback, or `continueStream`, lets it go on; then it is
+// `BadArgument`. Headers that were held and that a *body* callback let go can still be written to with status `Ok`, but whether
+// the upstream sees it is a race (seen on 1.37.0): change headers before the decision, never after. Names are lower case. Envoy adds pseudo headers as `:method`, `:path`, `:authority`, …
 
 /** Value of the header as result; of several headers of one name Envoy gives the first. `NotFound` when there is none. */
 export function getHeader(map: HeaderMap, name: Utf8): Status {

@@ -1,3 +1,4 @@
+import { leaveBuffer } from './buffers';
 import * as env from './env';
 import { expectResult, OUT_LENGTH, OUT_PTR, OUT_WORD, takeResult } from './memory';
 import { HeaderPairs } from './pairs';
@@ -9,10 +10,15 @@ import { Direction } from './types';
  * uses it to change and resume a stream. `BadArgument` when there is no such context; then nothing changes.
  */
 export function setEffectiveContext(context: u32): Status {
-  return env.proxy_set_effective_context(context);
+  const status: Status = env.proxy_set_effective_context(context);
+  if (status === Status.Ok) leaveBuffer(context !== 0);
+  return status;
 }
 
-/** Resumes what `StopIteration…` held. Headers must have been changed before. */
+/**
+ * Resumes what `StopIteration…` held, once the callback returns. Headers must have been changed before: afterwards a change
+ * says `Ok` or `BadArgument`, and may or may not reach the upstream.
+ */
 export function continueStream(direction: Direction): Status {
   return env.proxy_continue_stream(direction);
 }

@@ -1,7 +1,13 @@
+import { closeBuffer, openBuffer } from '../buffers';
 import { findStream } from '../dispatch';
-import { BodyStatus } from '../types';
+import { BodyStatus, Buffer } from '../types';
 
 export function proxy_on_response_body(id: u32, bytes: u32, endOfStream: bool): i32 {
   const stream = findStream(id);
-  return stream !== null ? stream.onResponseBody(bytes, endOfStream) : BodyStatus.Continue;
+  if (stream === null) return BodyStatus.Continue;
+  openBuffer(Buffer.ResponseBody);
+  const status = stream.onResponseBody(bytes, endOfStream);
+  closeBuffer();
+  stream.responseBodyKept = status === BodyStatus.StopIterationAndBuffer;
+  return status;
 }

@@ -1,7 +1,12 @@
+import { closeBuffer, openBuffer } from '../buffers';
 import { findStream } from '../dispatch';
-import { TrailersStatus } from '../types';
+import { Buffer, TrailersStatus } from '../types';
 
 export function proxy_on_response_trailers(id: u32, trailers: u32): i32 {
   const stream = findStream(id);
-  return stream !== null ? stream.onResponseTrailers(trailers) : TrailersStatus.Continue;
+  if (stream === null) return TrailersStatus.Continue;
+  if (stream.responseBodyKept) openBuffer(Buffer.ResponseBody);
+  const status = stream.onResponseTrailers(trailers);
+  closeBuffer();
+  return status;
 }

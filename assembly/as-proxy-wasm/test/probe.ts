@@ -7,6 +7,8 @@
 //   local           answer here with 418                       late            change a header after the headers went on
 //   share           compare-and-swap a shared counter          props           read properties
 //   trap            trap in the headers callback               log             log every callback
+//   after           change a header after the decision         all             hold everything until the tick releases
+//   reread          look at the body from the tick             twice           read a header that came twice
 //
 // "Decide": set `x-probed` to what was seen, and the destination header to `x-want`; then let go.
 
@@ -67,6 +69,7 @@ const CONFIG = Utf8.of('x-config');
 const DESTINATION = Utf8.of('x-gateway-destination-endpoint');
 const INDEXER = Utf8.of('indexer');
 const COUNTER = Utf8.of('probe/counter');
+const TWICE = Utf8.of('x-twice');
 const STATUS = Utf8.of(':status');
 const ASK = HeaderPairs.of([':method', 'GET', ':path', '/ask', ':authority', 'indexer']);
 const PROPERTIES: string[] = ['xds.cluster_name', 'plugin_root_id', 'plugin_name', 'upstream.address', 'cluster_name', 'no.such'];
@@ -93,6 +96,7 @@ function set(name: Utf8, value: string): Status {
 class ProbeRoot extends RootContext {
   label: string = '';
   held: Set<u32> = new Set<u32>();
+  reread: bool = false;
   requests: u32 = 0;
   ticks: u32 = 0;
   streams: u32 = 0;
@@ -112,7 +116,7 @@ class ProbeRoot extends RootContext {
     this.requests = defineMetric(MetricKind.Counter, 'probe.requests');
     if (chunk === 0) chunk = heap.alloc(CHUNK_BYTES);
     for (let i = 1; i < words.length; i++) {
-      if (words[i] == 'refuse') return false;
+      if (words[i] === 'refuse') return false;
       if (words[i].startsWith('tick=')) setTickPeriod(<u32>U32.parseInt(words[i].substring(5)));
     }
     return true;
@@ -129,7 +133,10 @@ class ProbeRoot extends RootContext {
     if (headers > 0 && getHeader(HeaderMap.HttpCallHeaders, STATUS) === Status.Ok) answer = resultText();
     getBuffer(Buffer.HttpCallBody, 0, bodyBytes);
     answer += '/' + resultLength.toString();
-    if (!waiting.has(token)) return say('answer ' + answer + ' for nobody');
+    if (!waiting.has(token)) {
+      say('answer ' + answer + ' for nobody');
+      return;
+    }
     const id = waiting.get(token);
     waiting.delete(token);
     this.release(id, 'answer ' + answer);
@@ -137,7 +144,11 @@ class ProbeRoot extends RootContext {
 
   release(id: u32, why: string): void {
     if (!this.held.delete(id)) return;
-    if (setEffectiveContext(id) !== Status.Ok) return say('gone ' + why);
+    if (setEffectiveContext(id) !== Status.Ok) {
+      say('gone ' + why);
+      return;
+    }
+    if (why === 'tick' && this.reread) say('reread ' + getBuffer(Buffer.RequestBody, 0, 10).toString() + ' ' + resultLength.toString());
     const status = set(PROBED, why);
     getHeader(HeaderMap.RequestHeaders, WANT);
     if (resultLength) replaceHeader(HeaderMap.RequestHeaders, DESTINATION, resultPtr, resultLength);
@@ -188,6 +199,13 @@ class ProbeStream extends StreamContext {
     removeHeader(HeaderMap.RequestHeaders, DESTINATION);
     set(CONFIG, this.owner.label);
     if (this.verbs.has('trap')) unreachable();
+    if (this.verbs.has('twice') && getHeader(HeaderMap.RequestHeaders, TWICE) === Status.Ok) set(PROBED, resultText());
+    this.owner.reread = this.verbs.has('reread');
+    if (this.verbs.has('all')) {
+      this.decided = true;
+      this.owner.held.add(this.id);
+      return HeadersStatus.StopAllIterationAndWatermark;
+    }
     if (this.verbs.has('share')) set(PROBED, this.share());
     if (this.verbs.has('props')) set(PROBED, this.properties());
     if (this.verbs.has('local')) {
@@ -208,6 +226,10 @@ class ProbeStream extends StreamContext {
       say('late ' + set(PROBED, 'late').toString());
     }
     this.take(bytes);
+    if (this.decided && this.verbs.has('after')) {
+      this.verbs.delete('after');
+      say('after ' + set(PROBED, 'after').toString());
+    }
     if (endOfStream) this.trace('request body end seen=' + this.seen.toString() + ' sum=' + this.sum.toString());
     if (this.verbs.has('pass') || this.decided) return BodyStatus.Continue;
     const holding = this.verbs.has('buffer') ? BodyStatus.StopIterationAndBuffer : BodyStatus.StopIterationAndWatermark;
