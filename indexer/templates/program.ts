@@ -1,4 +1,3 @@
-
 /** Roles as format.ts numbers them. `end` is what follows the last message; `begin` precedes the first. */
 export type Role = 'begin' | 'system' | 'user' | 'assistant' | 'tool' | 'developer' | 'end';
 
@@ -27,4 +26,3 @@ export interface RenderProgram {
   readonly completionPrefix: Uint8Array;
   readonly entries: readonly ProgramEntry[];
 }
-
