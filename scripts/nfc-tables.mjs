@@ -2,7 +2,7 @@
 // String.prototype.normalize alone (no Unicode data files), so tables and test oracle are of one Unicode version.
 //   node scripts/nfc-tables.mjs [output.ts]
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -107,7 +107,7 @@ function tables() {
   // A record: rank, follower, row, flags. Starters that nothing in front of them can change come first.
   const flagsOf = (c) => {
     const [start] = nfd(c);
-    return isMark(start) || maybe.has(start) || isMark(c) ? NO : NO | NO_ALONE;
+    return isMark(start) || maybe.has(start) ? NO : NO | NO_ALONE;
   };
   const known = new Map();
   for (const c of new Set([...affected.keys(), ...marks, ...maybe.keys()]))
@@ -163,7 +163,9 @@ export function writeNfcTables(outputPath) {
   }
   if (present.startsWith(`// ${stamp}\n`)) return;
   mkdirSync(dirname(outputPath), { recursive: true });
-  writeFileSync(outputPath, source(stamp));
+  const draft = `${outputPath}.${process.pid}`; // a compiler may be reading the file
+  writeFileSync(draft, source(stamp));
+  renameSync(draft, outputPath);
 }
 
 if (process.argv[1] === here) writeNfcTables(process.argv[2] ?? join(dirname(here), '../assembly/core/prompt/nfc-data.ts'));

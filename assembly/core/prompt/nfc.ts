@@ -67,9 +67,14 @@ export function nfcStableLength(ptr: usize, length: usize): usize {
   let block = ptr; // up to here characters are taken one by one
   while (at < end) {
     if (at >= block && at + 16 <= end) {
-      at = skipPlain(at, end);
+      const plain = skipPlain(at, end);
+      block = plain + (plain - at < 8 ? 32 : 1); // dense suspects are cheaper one by one, a lone quotation mark is not
+      at = plain;
       if (at >= end) break;
-      block = at + 16;
+    }
+    if (load<u8>(at) < 0x80) {
+      at++;
+      continue;
     }
     const decoded = decode(at, end);
     if (decoded === 0) {
@@ -149,36 +154,45 @@ function recordId(code: u32): u32 {
 /** Opens a segment with the character that ends at `at`, a valid one and no suspect; returns where it begins. */
 function openBefore(at: usize): usize {
   let start = at - 1;
-  while (load<i8>(start) < -64) start--;
-  starter = decode(start, at) >> 3;
+  let byte = <u32>load<u8>(start);
+  let code: u32 = 0;
+  let shift: u32 = 0;
+  while (byte >> 6 === 2) {
+    code |= (byte & 0x3f) << shift;
+    shift += 6;
+    byte = load<u8>(--start);
+  }
+  starter = shift === 0 ? byte : code | ((byte & (0x7f >> (shift / 6 + 1))) << shift);
   rank = 0;
   return start;
 }
 
-/** The character at `at`: code point << 3 | bytes, or 0 when there is none before `end`. */
+/** The character at `at`, not ASCII: code point << 3 | bytes, or 0 when no valid one ends by `end`. */
 function decode(at: usize, end: usize): u32 {
-  const lead = <u32>load<u8>(at);
-  if (lead < 0x80) return (lead << 3) | 1;
   const left = end - at;
-  if (lead < 0xc2 || left < 2) return 0;
-  const b1 = <u32>load<u8>(at, 1) ^ 0x80;
-  if (lead < 0xe0) return b1 > 0x3f ? 0 : ((((lead & 0x1f) << 6) | b1) << 3) | 2;
-  if (left < 3) return 0;
-  const b2 = <u32>load<u8>(at, 2) ^ 0x80;
-  if ((b1 | b2) > 0x3f) return 0;
-  if (lead < 0xf0) {
-    const code = ((lead & 0xf) << 12) | (b1 << 6) | b2;
-    return code < 0x800 || code - 0xd800 < 0x800 ? 0 : (code << 3) | 3;
+  let bytes: u32;
+  if (left >= 4) bytes = load<u32>(at);
+  else {
+    bytes = load<u8>(at);
+    if (left > 1) bytes |= (<u32>load<u8>(at, 1)) << 8;
+    if (left > 2) bytes |= (<u32>load<u8>(at, 2)) << 16;
   }
-  if (lead > 0xf4 || left < 4) return 0;
-  const b3 = <u32>load<u8>(at, 3) ^ 0x80;
-  const code = ((lead & 7) << 18) | (b1 << 12) | (b2 << 6) | b3;
-  return b3 > 0x3f || code - 0x10000 >= 0x100000 ? 0 : (code << 3) | 4;
+  if ((bytes & 0xc0c0f0) === 0x8080e0) {
+    const code = ((bytes & 0xf) << 12) | ((bytes >> 2) & 0xfc0) | ((bytes >> 16) & 0x3f);
+    return code < 0x800 || code >> 11 === 0x1b ? 0 : (code << 3) | 3;
+  }
+  if ((bytes & 0xc0e0) === 0x80c0) {
+    const code = ((bytes & 0x1f) << 6) | ((bytes >> 8) & 0x3f);
+    return code < 0x80 ? 0 : (code << 3) | 2;
+  }
+  if ((bytes & 0xc0c0c0f8) !== 0x808080f0) return 0;
+  const code = ((bytes & 7) << 18) | ((bytes << 4) & 0x3f000) | ((bytes >> 10) & 0xfc0) | ((bytes >> 24) & 0x3f);
+  return code - 0x10000 < 0x100000 ? (code << 3) | 4 : 0;
 }
 
 /**
  * Skips 16 bytes at a time while every lead byte among them has only plain characters and each has its continuation bytes. `at` is a
- * character's start, with 16 bytes there; so is the result, at most one character early.
+ * character's start; so is the result, unless a stray continuation byte stands there.
  */
 function skipPlain(at: usize, end: usize): usize {
   const leadsC = v128.load(PLAIN_LEADS);
@@ -206,8 +220,9 @@ function skipPlain(at: usize, end: usize): usize {
     const expected = (leads << 1) | (three << 2);
     const wrong = (high ^ (leads | continuations)) | ((expected & 0xffff) ^ continuations);
     if (wrong !== 0) {
-      const starts = ~continuations & ((1 << ctz(wrong)) - 1);
-      return at + (31 - clz(starts | 1));
+      const fault = ctz(wrong);
+      const cut = (expected >> fault) & 1; // a character before it lacks its end
+      return at + (cut ? 31 - clz(leads & ((1 << fault) - 1)) : fault);
     }
     at += 16 - (leads >> 15 ? 1 : (three >> 14) & 1 ? 2 : 0);
   }
