@@ -2,3 +2,4 @@
 // Driver: indexer/index/core.ts.
 
 export * from './core/exports/index';
+export * from './core/exports/request';

@@ -6,7 +6,7 @@ import { countersPtr } from '../index/counts';
 import * as plane from '../index/plane';
 import * as publish from '../index/publish';
 import * as tokens from '../index/tokens';
-import { hashBytes, namespaceOf } from '../prefix/chain';
+import { hashBytes, namespaceOf, textHash } from '../prefix/chain';
 
 export function allocate(bytes: usize): usize {
   return heap.alloc(bytes);
@@ -26,7 +26,7 @@ export function namespace_of(seed: u64, adapter: u64, salt: u64): u64 {
 
 /** Hash of an adapter's name or a salt, as `namespace_of` takes it. */
 export function text_hash(ptr: usize, length: usize): u64 {
-  return plane.textHash(ptr, length);
+  return textHash(ptr, length);
 }
 
 export function configure(stride: u32, chainSeed: u64, namespaceSeed: u64, bitsPerKey: u32, hashes: u32): void {

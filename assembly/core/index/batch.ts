@@ -7,9 +7,10 @@
 
 import * as msgpack from '../bytes/msgpack';
 import { Kind } from '../bytes/msgpack';
+import { textHash } from '../prefix/chain';
 import { clearSlot, removeCopy, sweepReachability } from './blocks';
 import { Counter, count, resetCounters, setRank, setTimestamp } from './counts';
-import { namespaceSeed, Slot, textHash } from './plane';
+import { namespaceSeed, Slot } from './plane';
 import { added, copied, Stored, storeBlocks } from './store';
 
 /** Most tokens and hashes of one event. */

@@ -1,7 +1,7 @@
 // Parameters and slots of this core instance: one plane of up to 64 endpoints of one tier.
 
 import { Records } from '../bytes/records';
-import { hashBytes, mix64, namespaceOf } from '../prefix/chain';
+import { mix64, namespaceOf } from '../prefix/chain';
 import { rowOf, rowSeed } from '../prefix/rows';
 import { SLOTS } from '../summary/format';
 import { counterBytes, decrement, increment } from './counters';
@@ -82,12 +82,6 @@ export function configure(strideBytes: u32, chainSeed: u64, seed: u64, keyBits: 
   plainNamespace = namespaceOf(seed, 0, 0);
   bitsPerKey = keyBits;
   hashes = rowsPerKey;
-}
-
-/** Hash of an adapter's name or of a cache salt; never 0. */
-export function textHash(ptr: usize, length: usize): u64 {
-  const hash = hashBytes(0, ptr, length);
-  return hash == 0 ? 1 : hash;
 }
 
 /** Rows for `keys` keys per slot: a multiple of 64. */

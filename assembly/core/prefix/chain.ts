@@ -44,7 +44,7 @@ export function hashBytes(seed: u64, ptr: usize, length: usize): u64 {
   return mix64(step(acc, tailWord(ptr, length & 7)) ^ (<u64>length * P3));
 }
 
-/** Namespace of an adapter name and a cache salt, each a non-zero `hashBytes(0, …)` or 0 when absent. */
+/** Namespace of an adapter name and a cache salt, each a `textHash`, or 0 when absent. */
 export function namespaceOf(seed: u64, adapter: u64, salt: u64): u64 {
   return mix64(seed ^ rotl<u64>(adapter, 17) ^ salt);
 }
@@ -52,4 +52,10 @@ export function namespaceOf(seed: u64, adapter: u64, salt: u64): u64 {
 /** Key of a prompt prefix: the chain state at its end, inside a namespace. */
 export function keyOf(acc: u64, namespace: u64): u64 {
   return mix64(acc ^ namespace);
+}
+
+/** Hash of an adapter's name or of a cache salt, for `namespaceOf`; never 0. */
+export function textHash(ptr: usize, length: usize): u64 {
+  const hash = hashBytes(0, ptr, length);
+  return hash == 0 ? 1 : hash;
 }

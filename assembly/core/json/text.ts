@@ -1,0 +1,171 @@
+// Byte-level helpers over JSON text in memory. Every buffer handed in is readable for 16 bytes past its end, so SIMD loads need
+// no tail case; what lies behind the end never counts.
+
+/** First quote or backslash in [ptr, end), or `end`. 16 bytes a step. */
+export function findQuoteOrBackslash(ptr: usize, end: usize): usize {
+  const quote = i8x16.splat(0x22);
+  const backslash = i8x16.splat(0x5c);
+  while (ptr < end) {
+    const bytes = v128.load(ptr);
+    const mask = i8x16.bitmask(v128.or(i8x16.eq(bytes, quote), i8x16.eq(bytes, backslash)));
+    if (mask != 0) return min<usize>(ptr + <usize>ctz<i32>(mask), end);
+    ptr += 16;
+  }
+  return end;
+}
+
+/** First byte equal to `byte` in [ptr, end), or `end`. */
+export function findByte(ptr: usize, end: usize, byte: i8): usize {
+  const wanted = i8x16.splat(byte);
+  while (ptr < end) {
+    const mask = i8x16.bitmask(i8x16.eq(v128.load(ptr), wanted));
+    if (mask != 0) return min<usize>(ptr + <usize>ctz<i32>(mask), end);
+    ptr += 16;
+  }
+  return end;
+}
+
+/** First occurrence of `length` bytes at `needle` in [ptr, end), or `end`. */
+export function find(ptr: usize, end: usize, needle: usize, length: usize): usize {
+  const first = load<i8>(needle);
+  while (ptr + length <= end) {
+    ptr = findByte(ptr, end - length + 1, first);
+    if (ptr > end - length) return end;
+    if (memory.compare(ptr, needle, length) == 0) return ptr;
+    ptr++;
+  }
+  return end;
+}
+
+export function isSpace(byte: u32): bool {
+  return byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09;
+}
+
+export function skipSpace(ptr: usize, end: usize): usize {
+  while (ptr < end && isSpace(load<u8>(ptr))) ptr++;
+  return ptr;
+}
+
+/** [ptr, end) equals the `length` bytes at `text`. */
+export function equals(ptr: usize, end: usize, text: usize, length: usize): bool {
+  return end - ptr == length && memory.compare(ptr, text, length) == 0;
+}
+
+/** Value of one hexadecimal digit, or −1. */
+function hexDigit(byte: u32): i32 {
+  if (byte >= 0x30 && byte <= 0x39) return <i32>byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? <i32>letter - 0x57 : -1;
+}
+
+/** Four hexadecimal digits, or −1. */
+function hex4(ptr: usize): i32 {
+  const a = hexDigit(load<u8>(ptr));
+  const b = hexDigit(load<u8>(ptr, 1));
+  const c = hexDigit(load<u8>(ptr, 2));
+  const d = hexDigit(load<u8>(ptr, 3));
+  return (a | b | c | d) < 0 ? -1 : (a << 12) | (b << 8) | (c << 4) | d;
+}
+
+/** How the last `readEscape` ended. */
+export const enum Escape {
+  Ok,
+  /** Not a JSON escape, or cut off. */
+  Broken,
+  /** Half of a surrogate pair: valid JSON in Python, but no text that an engine can encode. */
+  LoneSurrogate,
+}
+
+/** UTF-8 bytes of the last escape, lowest first, and their number. */
+export let escapeBytes: u32 = 0;
+export let escapeLength: u32 = 0;
+export let escapeStatus: Escape = Escape.Ok;
+
+function simple(byte: u32): u32 {
+  switch (byte) {
+    case 0x6e: // n
+      return 0x0a;
+    case 0x22:
+    case 0x5c:
+    case 0x2f:
+      return byte;
+    case 0x74: // t
+      return 0x09;
+    case 0x72: // r
+      return 0x0d;
+    case 0x62: // b
+      return 0x08;
+    case 0x66: // f
+      return 0x0c;
+  }
+  return 0;
+}
+
+/** Reads the escape whose backslash is at `ptr`; returns the address behind it. Sets the three variables above. */
+export function readEscape(ptr: usize, end: usize): usize {
+  escapeStatus = Escape.Ok;
+  if (ptr + 2 > end) return broken(end);
+  const letter = <u32>load<u8>(ptr, 1);
+  if (letter != 0x75) {
+    escapeBytes = simple(letter);
+    escapeLength = 1;
+    return escapeBytes == 0 ? broken(end) : ptr + 2;
+  }
+  if (ptr + 6 > end) return broken(end);
+  let code = hex4(ptr + 2);
+  if (code < 0) return broken(end);
+  ptr += 6;
+  if (code >= 0xd800 && code < 0xe000) {
+    let low = -1;
+    if (code < 0xdc00 && ptr + 6 <= end && load<u16>(ptr) == 0x755c) low = hex4(ptr + 2);
+    if (low < 0xdc00 || low > 0xdfff) {
+      escapeStatus = Escape.LoneSurrogate;
+      return end;
+    }
+    code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+    ptr += 6;
+  }
+  encode(<u32>code);
+  return ptr;
+}
+
+function broken(end: usize): usize {
+  escapeStatus = Escape.Broken;
+  escapeLength = 0;
+  return end;
+}
+
+function encode(code: u32): void {
+  if (code < 0x80) {
+    escapeBytes = code;
+    escapeLength = 1;
+  } else if (code < 0x800) {
+    escapeBytes = 0x80c0 | (code >> 6) | ((code & 0x3f) << 8);
+    escapeLength = 2;
+  } else if (code < 0x10000) {
+    escapeBytes = 0x8080e0 | (code >> 12) | (((code >> 6) & 0x3f) << 8) | ((code & 0x3f) << 16);
+    escapeLength = 3;
+  } else {
+    escapeBytes = 0x808080f0 | (code >> 18) | (((code >> 12) & 0x3f) << 8) | (((code >> 6) & 0x3f) << 16) | ((code & 0x3f) << 24);
+    escapeLength = 4;
+  }
+}
+
+/**
+ * Unescapes the string content [ptr, end) to `target`, which must have room for end − ptr + 4 bytes.
+ * Returns the address behind the text, or 0 when an escape is not `Escape.Ok` (see `escapeStatus`).
+ */
+export function unescapeInto(ptr: usize, end: usize, target: usize): usize {
+  escapeStatus = Escape.Ok;
+  while (ptr < end) {
+    const stop = findByte(ptr, end, 0x5c);
+    memory.copy(target, ptr, stop - ptr);
+    target += stop - ptr;
+    if (stop == end) break;
+    ptr = readEscape(stop, end);
+    if (escapeStatus != Escape.Ok) return 0;
+    store<u32>(target, escapeBytes);
+    target += <usize>escapeLength;
+  }
+  return target;
+}
