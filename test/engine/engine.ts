@@ -124,6 +124,11 @@ export class Engine {
     this.process.publisher?.inject(fault, count);
   }
 
+  /** Resolves when the event socket has at least so many subscriptions: none of them misses an event from then on. */
+  async subscribed(count = 1): Promise<void> {
+    await this.process.publisher?.subscribed(count);
+  }
+
   /** Resolves when all events so far have been handed to the socket. */
   async flushEvents(): Promise<void> {
     await this.process.publisher?.flush();

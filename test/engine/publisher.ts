@@ -1,7 +1,8 @@
 // The PUB socket of one engine: topic, 8-byte big-endian sequence, payload. Binds a port, or dials a central endpoint.
-import { Publisher as ZmqPublisher } from 'zeromq';
+import { EventEmitter, once } from 'node:events';
+import { XPublisher } from 'zeromq';
 import type { EventOptions } from './options.js';
-import { closed, opened } from './sockets.js';
+import { opened } from './sockets.js';
 
 export interface Published {
   readonly sequence: bigint;
@@ -23,14 +24,16 @@ export class EventPublisher {
   readonly topic: string;
   /** where a subscriber connects; undefined when this publisher dials */
   readonly endpoint: string | undefined;
-  private readonly socket: ZmqPublisher;
+  private readonly socket: XPublisher;
+  private readonly changes = new EventEmitter();
+  private count = 0;
   private readonly delayMs: number;
   private readonly faults: Fault[] = [];
   private held: Published[] = [];
   private next: bigint;
   private sending: Promise<void> = Promise.resolve();
 
-  private constructor(socket: ZmqPublisher, topic: string, endpoint: string | undefined, options: EventOptions) {
+  private constructor(socket: XPublisher, topic: string, endpoint: string | undefined, options: EventOptions) {
     this.socket = socket;
     this.topic = topic;
     this.endpoint = endpoint;
@@ -39,14 +42,27 @@ export class EventPublisher {
   }
 
   static async open(topic: string, options: EventOptions): Promise<EventPublisher> {
-    const socket = new ZmqPublisher({ sendHighWaterMark: MOST_IN_FLIGHT, linger: 0 });
+    // an XPUB is a PUB to its subscribers, and tells us of them
+    const socket = new XPublisher({ sendHighWaterMark: MOST_IN_FLIGHT, linger: 0, verbosity: 'allSubsUnsubs' });
     if (options.dial !== undefined) socket.connect(options.dial);
     const endpoint = options.dial === undefined ? await opened(socket, options.port) : undefined;
-    return new EventPublisher(socket, topic, endpoint, options);
+    const publisher = new EventPublisher(socket, topic, endpoint, options);
+    void publisher.watch();
+    return publisher;
   }
 
   get nextSequence(): bigint {
     return this.next;
+  }
+
+  /** Subscriptions right now. */
+  get subscribers(): number {
+    return this.count;
+  }
+
+  /** Resolves when there are at least so many subscriptions: from then on no message is lost on its way to them. */
+  async subscribed(count = 1): Promise<void> {
+    while (this.count < count) await once(this.changes, 'change');
   }
 
   /** Numbers the payload and sends it when all before it are on their way. */
@@ -69,7 +85,19 @@ export class EventPublisher {
 
   async close(): Promise<void> {
     await this.sending.catch(() => {});
-    await closed(this.socket, this.endpoint);
+    this.socket.close();
+  }
+
+  /** Subscriptions arrive as messages: a byte 1 or 0 for coming and going, and the topic. */
+  private async watch(): Promise<void> {
+    try {
+      for await (const [message] of this.socket) {
+        this.count += message?.[0] === 1 ? 1 : -1;
+        this.changes.emit('change');
+      }
+    } catch (error) {
+      if (!this.socket.closed) throw error;
+    }
   }
 
   private deliver(message: Published): void {

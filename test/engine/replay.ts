@@ -1,7 +1,7 @@
 // The replay socket: a ROUTER that answers a DEALER's ["", first sequence] with every batch from there on that is still kept.
 import { Router } from 'zeromq';
 import { type Published, sequenceFrame } from './publisher.js';
-import { closed, opened } from './sockets.js';
+import { opened } from './sockets.js';
 
 const EMPTY = Buffer.alloc(0);
 const END = Buffer.alloc(8, 0xff);
@@ -41,7 +41,7 @@ export class ReplayServer {
   }
 
   async close(): Promise<void> {
-    await closed(this.socket, this.endpoint);
+    this.socket.close();
     await this.done;
   }
 

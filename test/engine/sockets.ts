@@ -1,4 +1,4 @@
-// Opening and closing ZMQ sockets on 127.0.0.1 so that a port can be used again right after.
+// Binding ZMQ sockets on 127.0.0.1, to a free port or to one that was closed a moment ago.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Socket } from 'zeromq';
 
@@ -6,10 +6,9 @@ const ATTEMPTS = 100;
 
 interface Bindable extends Socket {
   bind(address: string): Promise<void>;
-  unbind(address: string): Promise<void>;
 }
 
-/** Binds the port (a free one without it) and says where. A port that was just closed may take a moment to come free. */
+/** Binds the port (a free one without it) and says where. A closed socket gives its port back a moment later. */
 export async function opened(socket: Bindable, port: number | undefined): Promise<string> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -20,12 +19,6 @@ export async function opened(socket: Bindable, port: number | undefined): Promis
       await sleep(10);
     }
   }
-}
-
-export async function closed(socket: Bindable, endpoint: string | undefined): Promise<void> {
-  if (socket.closed) return;
-  if (endpoint !== undefined) await socket.unbind(endpoint).catch(() => {});
-  socket.close();
 }
 
 export const portOf = (endpoint: string): number => Number(new URL(endpoint).port);
