@@ -57,11 +57,9 @@ interface Turn {
 const looksLikeToolResponse = (text: unknown): boolean =>
   typeof text === 'string' && text.startsWith('<tool_response>') && text.endsWith('</tool_response>');
 
-/** A member that a template may render: tool calls, reasoning, a name. Null and empty lists are dropped by engines. */
+/** A member that a template may render: tool calls, reasoning, a name. */
 const hasMore = (turn: Turn): boolean =>
-  Object.entries(turn).some(
-    ([name, value]) => name !== 'role' && name !== 'content' && value !== null && !(Array.isArray(value) && value.length === 0),
-  );
+  Object.entries(turn).some(([name, value]) => name !== 'role' && name !== 'content' && value !== null && value !== undefined);
 
 /** Renders the `prompt` of a completion request; of a list the first element. */
 export function executeCompletion(program: RenderProgram, prompt: unknown): Execution {
