@@ -12,7 +12,7 @@ export interface SummaryEndpoint {
   readonly ready: boolean;
 }
 
-/** Load of one endpoint as last scraped, and what the proxies other than the reader have in flight there. */
+/** Load of one endpoint as last scraped, and what all proxies together last reported to have in flight there. */
 export interface SummaryLoad {
   readonly id: number;
   /** KV utilisation, 0..1. */

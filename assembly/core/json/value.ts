@@ -77,6 +77,11 @@ export class Container {
     this.broken = false;
   }
 
+  /** Where the walk is; behind the container once it has ended well. */
+  get end(): usize {
+    return this.at;
+  }
+
   /** The next member of an object; false at its end. */
   nextMember(): bool {
     if (!this.advance(0x7d)) return false;

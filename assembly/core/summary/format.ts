@@ -87,7 +87,8 @@ export const ENDPOINTS_MAX = 1024;
 export const SLOTS = 64;
 
 // LOAD: replaces the values of the endpoints named. b = number of entries.
-//   each: u16 id | u16 KV utilisation, 65535 = 1.0 | u16 running | u16 waiting | u16 in flight through other proxies | u16 age ms
+//   each: u16 id | u16 KV utilisation, 65535 = 1.0 | u16 running | u16 waiting | u16 in flight | u16 age ms
+//   in flight: sum over all proxies of what each last reported; a filter takes its own proxy's report off
 export const SECTION_LOAD = 4;
 export const LOAD_ENTRY_BYTES = 12;
 
