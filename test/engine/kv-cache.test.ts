@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { CoreHarness, type CoreOptions } from './core-harness.js';
 import type { KvEvent } from './kv-events.js';
+import { CoreHarness, type CoreOptions } from './recorded/core-harness.js';
 
 const core = (options: Partial<CoreOptions> = {}): CoreHarness => new CoreHarness({ blockSize: 4, blocks: 9, ...options });
 const request = (promptIds: number[], maxTokens = 1) => ({ promptIds, maxTokens, sample: (i: number) => 100 + i });

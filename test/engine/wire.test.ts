@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { fixture, messageOf } from '../fixtures/recording.js';
 import type { KvEvent } from './kv-events.js';
 import type { EventLayout } from './options.js';
-import { namedEvent, type WireEvent } from './recorded-events.js';
+import { namedEvent, type WireEvent } from './recorded/events.js';
 import { encodeBatch } from './wire.js';
 
 function hashOf(wire: bigint | number | Uint8Array): string {

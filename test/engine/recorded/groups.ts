@@ -1,10 +1,10 @@
 // The requests of a recording as groups that were in the engine together, prepared by our own rendering and tokenising.
 import { isDeepStrictEqual } from 'node:util';
-import type { Recording, ReqLine, ResLine } from '../fixtures/recording.js';
-import type { KvEvent } from './kv-events.js';
-import { API_OF_PATH, type PrepareContext, prepare } from './prepare.js';
+import type { Recording, ReqLine, ResLine } from '../../fixtures/recording.js';
+import type { KvEvent } from '../kv-events.js';
+import { API_OF_PATH, type PrepareContext, prepare } from '../prepare.js';
+import type { SequenceOptions } from '../sequence.js';
 import type { Expected, Group } from './schedule-search.js';
-import type { SequenceOptions } from './sequence.js';
 
 export interface GroupOptions {
   readonly context: PrepareContext;

@@ -1,9 +1,10 @@
 // Recordings say what an engine did, not when each request reached its scheduler: several that were sent at once may have been
 // admitted in any order and step. This search finds an order of admissions under which our engine makes the recorded batches,
 // event by event and step by step. Where requests came one at a time there is nothing to find: it just compares.
+
+import type { KvEvent } from '../kv-events.js';
+import type { SequenceOptions } from '../sequence.js';
 import type { CoreHarness } from './core-harness.js';
-import type { KvEvent } from './kv-events.js';
-import type { SequenceOptions } from './sequence.js';
 
 export interface Expected {
   readonly name: string;

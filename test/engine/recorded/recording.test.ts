@@ -1,14 +1,14 @@
 // The simulated engine against recordings of the real one: its requests, rendered and tokenised by us, with its sampled tokens
 // forced. It must store and remove the same blocks, in the same order and the same steps, and reuse the same tokens.
 import { describe, expect, test } from 'vitest';
-import { fixture } from '../fixtures/recording.js';
-import { BlockHasher } from './block-hash.js';
+import { fixture } from '../../fixtures/recording.js';
+import { BlockHasher } from '../block-hash.js';
+import { ChatTemplate } from '../template.js';
+import { loadTokenizer } from '../tokenizer.js';
 import { CoreHarness } from './core-harness.js';
-import { RecordedEvents } from './recorded-events.js';
-import { groupsOf } from './recording-groups.js';
+import { RecordedEvents } from './events.js';
+import { groupsOf } from './groups.js';
 import { ScheduleSearch } from './schedule-search.js';
-import { ChatTemplate } from './template.js';
-import { loadTokenizer } from './tokenizer.js';
 
 const engines = [
   { name: 'vllm-0.23.0', blockSize: 16, blocks: 600, fullReports: false, uncachedFirst: false, messages: 812 },

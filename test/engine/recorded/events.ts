@@ -1,8 +1,8 @@
 // A recording's events in our own terms: the engine's hashes are opaque, so each block gets the hash that our engine would give it.
 import { decode } from '@msgpack/msgpack';
-import { type MsgLine, messageOf } from '../fixtures/recording.js';
-import type { BlockHasher } from './block-hash.js';
-import type { BlockHash, KvEvent } from './kv-events.js';
+import { type MsgLine, messageOf } from '../../fixtures/recording.js';
+import type { BlockHasher } from '../block-hash.js';
+import type { BlockHash, KvEvent } from '../kv-events.js';
 
 type WireHash = bigint | number | Uint8Array;
 

@@ -1,9 +1,9 @@
 // Drives an engine core without clocks or sockets: tests decide when a request arrives and when a step runs.
-import { BlockHasher } from './block-hash.js';
-import { KvCache, type KvCacheOptions } from './kv-cache.js';
-import type { KvEvent } from './kv-events.js';
-import { Scheduler } from './scheduler.js';
-import { Sequence, type SequenceOptions } from './sequence.js';
+import { BlockHasher } from '../block-hash.js';
+import { KvCache, type KvCacheOptions } from '../kv-cache.js';
+import type { KvEvent } from '../kv-events.js';
+import { Scheduler } from '../scheduler.js';
+import { Sequence, type SequenceOptions } from '../sequence.js';
 
 export interface CoreOptions extends KvCacheOptions {
   readonly maxSequences?: number;
