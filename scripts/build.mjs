@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build as bundle } from 'esbuild';
+import { writeNfcTables } from './nfc-tables.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const run = promisify(execFile);
@@ -78,6 +79,7 @@ const targets = {
   node,
 };
 mkdirSync(join(root, 'dist'), { recursive: true });
+writeNfcTables(join(root, 'assembly/core/prompt/nfc-data.ts'));
 const wanted = process.argv.slice(2);
 for (const name of wanted.length ? wanted : Object.keys(targets)) {
   if (!(name in targets)) throw new Error(`unknown target ${name}; there are ${Object.keys(targets).join(', ')}`);

@@ -4,7 +4,7 @@
 import { Escape, escapeBytes, escapeLength, escapeStatus, find, findByte, readEscape, unescapeInto } from '../json/text';
 import { append, OVERREAD_BYTES, promptBytes, strides, truncateStrides } from '../prefix/prompt-chain';
 import * as format from '../summary/format';
-import { NFC_STABLE, nfcOpenBytes, nfcReset, nfcStableLength, nfcStatus } from './nfc';
+import { NFC_INVALID, nfcOpenBytes, nfcReset, nfcStableLength, nfcStatus } from './nfc';
 import { Reason } from './reason';
 
 const THINK_END: usize = memory.data<u8>([0x3c, 0x2f, 0x74, 0x68, 0x69, 0x6e, 0x6b, 0x3e]); // </think>
@@ -46,9 +46,9 @@ export function appendBytes(ptr: usize, length: usize): Reason {
     return Reason.Covered;
   }
   append(ptr, stable);
-  if (nfcStatus() == NFC_STABLE) return Reason.Json;
+  if (nfcStatus() == NFC_INVALID) return Reason.Json;
   // What changes may begin before this piece: strides that reach into it are not what the engine sees.
-  const sure = promptBytes - <u64>(stable == 0 ? nfcOpenBytes() : 0);
+  const sure = promptBytes - <u64>nfcOpenBytes();
   truncateStrides(<u32>min<u64>(<u64>strides, sure / <u64>strideBytes));
   return Reason.Nfc;
 }
