@@ -77,33 +77,35 @@ export class EventStream {
   }
 
   receive(sequence: bigint, payload: Uint8Array): void {
-    if (this.replaying) return this.hold(sequence, payload);
-    if (this.last === undefined) return this.first(sequence, payload);
-    const next = this.last + 1n;
-    if (sequence === next) return this.apply(sequence, payload);
-    if (sequence > next) return this.gap(sequence, payload);
-    if (this.missing.delete(sequence)) {
+    const expected = this.last === undefined ? undefined : this.last + 1n;
+    if (this.replaying) this.hold(sequence, payload);
+    else if (expected === undefined) this.first(sequence, payload);
+    else if (sequence === expected) this.apply(sequence, payload);
+    else if (sequence > expected) this.gap(expected, sequence, payload);
+    else if (this.missing.delete(sequence)) {
       this.options.on?.('late');
       this.options.sink.apply(payload);
-      return;
-    }
-    if (sequence === this.last || this.looksStale(sequence, payload)) this.options.on?.('duplicate');
+    } else if (sequence === this.last || this.looksStale(sequence, payload)) this.options.on?.('duplicate');
     else this.restart(sequence, payload);
   }
 
   private first(sequence: bigint, payload: Uint8Array): void {
     // llm-d-inference-sim counts from 1.
-    if (sequence === 0n || (sequence === 1n && !this.options.replay)) this.complete = true;
-    else if (this.options.replay) return this.startReplay(0n, { sequence, payload });
-    else this.complete = false;
-    this.apply(sequence, payload);
+    const fromStart = sequence === 0n || (sequence === 1n && !this.options.replay);
+    if (!fromStart && this.options.replay) this.startReplay(0n, { sequence, payload });
+    else {
+      this.complete = fromStart;
+      this.apply(sequence, payload);
+    }
   }
 
-  private gap(sequence: bigint, payload: Uint8Array): void {
+  private gap(expected: bigint, sequence: bigint, payload: Uint8Array): void {
     this.options.on?.('gap');
-    if (this.options.replay) return this.startReplay(this.last! + 1n, { sequence, payload });
-    this.noteMissing(this.last! + 1n, sequence);
-    this.apply(sequence, payload);
+    if (this.options.replay) this.startReplay(expected, { sequence, payload });
+    else {
+      this.noteMissing(expected, sequence);
+      this.apply(sequence, payload);
+    }
   }
 
   private apply(sequence: bigint, payload: Uint8Array): void {
@@ -171,7 +173,10 @@ export class EventStream {
     const applied = this.last === undefined ? undefined : { sequence: this.last, time: this.lastTime };
     const newest = !replaying.newest || (applied && applied.sequence > replaying.newest.sequence) ? applied : replaying.newest;
     const time = peekBatch(payload)?.timestamp ?? Number.POSITIVE_INFINITY;
-    if (newest && sequence < newest.sequence && time > newest.time) return this.restart(sequence, payload);
+    if (newest && sequence < newest.sequence && time > newest.time) {
+      this.restart(sequence, payload);
+      return;
+    }
     if (held.has(sequence)) return;
     held.set(sequence, { sequence, payload });
     replaying.bytes += payload.length;
