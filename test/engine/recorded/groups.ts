@@ -77,6 +77,7 @@ async function expectedOf(
         maxTokens: prepared.maxTokens,
         sample: (i) => output?.[i] ?? 0,
         cacheSalt: prepared.cacheSalt,
+        lora: prepared.lora,
         sessionId: options.fullReports ? prepared.sessionId : undefined,
         skipsCache: prepared.skipsCache,
         reportsFull: prepared.reportsFull && options.fullReports,

@@ -35,6 +35,8 @@ export function sameEvent(a: KvEvent, b: KvEvent): boolean {
   return (
     a.parentBlockHash === b.parentBlockHash &&
     a.sessionId === b.sessionId &&
+    a.loraName === b.loraName &&
+    a.loraId === b.loraId &&
     sameList(a.blockHashes, b.blockHashes) &&
     sameList(a.tokenIds, b.tokenIds) &&
     JSON.stringify(a.extraKeys) === JSON.stringify(b.extraKeys)
