@@ -1,0 +1,10 @@
+export type { UpstreamAnswer, UpstreamRequest } from './clusters';
+export { HostError, type HostErrorCode } from './errors';
+export { Host, type HostOptions } from './host';
+export { HttpCall } from './http-call';
+export { type FilterModule, loadModule } from './module';
+export type { PluginOptions } from './plugin';
+export type { LogLine } from './process';
+export { SharedData } from './shared-data';
+export { type RequestOptions, Stream, type StreamResult } from './stream';
+export { formatEntry, type TraceEntry } from './trace';
