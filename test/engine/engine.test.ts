@@ -207,6 +207,17 @@ test.each([
   expect((await post(engine, path, body)).status).toBe(status);
 });
 
+test('a stopped engine refuses connections until it is started again, and may be stopped twice', async () => {
+  const engine = await start();
+  const { url } = engine;
+  await engine.stop();
+  await expect(fetch(`${url}/health`)).rejects.toThrow();
+  await engine.stop();
+  await engine.restart();
+  expect(engine.url).toBe(url);
+  expect((await fetch(`${url}/health`)).status).toBe(200);
+});
+
 test('a restart loses the cache and nothing else: same ports, new start time, empty counters', async () => {
   const engine = await start();
   await post(engine, '/v1/chat/completions', { messages, max_tokens: 1 });
