@@ -53,6 +53,10 @@ export interface BootstrapOptions {
   readonly retryPolicy?: Json | null;
   readonly routeTimeout?: string;
   readonly statsTags?: readonly { tag_name: string; regex: string }[];
+  /** Default `main`. */
+  readonly listenerName?: string;
+  /** More listeners, made with `listener`. */
+  readonly moreListeners?: readonly Json[];
   /** Directory for listeners from the file system: write them with `writeListeners`, change them while Envoy runs. */
   readonly listenersDirectory?: string;
 }
@@ -68,7 +72,7 @@ export function bootstrap(options: BootstrapOptions): Bootstrap {
     ...(options.statsTags && { stats_config: { stats_tags: options.statsTags } }),
     ...(directory && { dynamic_resources: { lds_config: fileSource(directory) } }),
     static_resources: {
-      ...(!directory && { listeners: [listener(options)] }),
+      ...(!directory && { listeners: [listener(options), ...(options.moreListeners ?? [])] }),
       clusters: [cluster({ policy: 'override_host', ...pool }), ...(options.clusters ?? []).map(cluster)],
     },
   };
@@ -105,7 +109,7 @@ export function listener(options: BootstrapOptions): Json {
     typed_config: { '@type': `${FILTERS}.network.http_connection_manager.v3.HttpConnectionManager`, ...manager },
   };
   return {
-    name: 'main',
+    name: options.listenerName ?? 'main',
     address: socketAddress(`${address}:${port}`),
     ...(options.bufferLimitBytes !== undefined && { per_connection_buffer_limit_bytes: options.bufferLimitBytes }),
     filter_chains: [{ filters: [chain] }],

@@ -4,7 +4,7 @@ import { connect } from 'node:http2';
 export interface ClientRequest {
   readonly method?: string;
   readonly path?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly http2?: boolean;
 }
 

@@ -41,6 +41,9 @@ export interface HostOptions extends ProxyOptions {
 
 const DEFAULT_CLUSTERS = { pool: ['10.0.0.1:8000', '10.0.0.2:8000', '10.0.0.3:8000'] };
 
+/** How far apart the first context numbers of two threads are. */
+const CONTEXTS_APART = 10;
+
 interface Thread {
   vm: Vm;
   failedAtMs: number | undefined;
@@ -194,7 +197,7 @@ export class Host {
   }
 
   #startVm(name: string): Vm {
-    const vm = new Vm(this.#proxy, name, this.#filter);
+    const vm = new Vm(this.#proxy, name, this.#filter, 1 + CONTEXTS_APART * this.#threadNames().indexOf(name));
     for (const plugin of this.#plugins) this.#startRoot(vm, plugin);
     return vm;
   }

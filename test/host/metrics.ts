@@ -14,27 +14,30 @@ interface Metric {
 /** All metrics of the proxy: one value per name, whichever VM writes it. */
 export class Metrics {
   #byName = new Map<string, Metric>();
-  #ids: Metric[] = [];
+  /** Numbers are each VM's own. */
+  #ids = new WeakMap<object, Metric[]>();
 
   /** The id, or null for a kind that does not exist. */
-  define(kindNumber: number, name: string): number | null {
+  define(vm: object, kindNumber: number, name: string): number | null {
     const kind = KINDS[kindNumber];
     if (!kind) return null;
     const metric = this.#byName.get(name) ?? { kind, value: 0n, records: [] };
     this.#byName.set(name, metric);
-    return (this.#ids.push(metric) << KIND_BITS) | kindNumber;
+    const ids = this.#ids.get(vm) ?? [];
+    this.#ids.set(vm, ids);
+    return (ids.push(metric) << KIND_BITS) | kindNumber;
   }
 
-  increment(id: number, offset: bigint): Status {
-    const metric = this.#find(id);
+  increment(vm: object, id: number, offset: bigint): Status {
+    const metric = this.#find(vm, id);
     if (!metric) return Status.NotFound;
     if (metric.kind === 'histogram' || (metric.kind === 'counter' && offset <= 0n)) return Status.BadArgument;
     metric.value += offset;
     return Status.Ok;
   }
 
-  record(id: number, value: bigint): Status {
-    const metric = this.#find(id);
+  record(vm: object, id: number, value: bigint): Status {
+    const metric = this.#find(vm, id);
     if (!metric) return Status.NotFound;
     if (metric.kind === 'counter') metric.value += value;
     else if (metric.kind === 'gauge') metric.value = value;
@@ -42,8 +45,8 @@ export class Metrics {
     return Status.Ok;
   }
 
-  get(id: number): bigint | Status {
-    const metric = this.#find(id);
+  get(vm: object, id: number): bigint | Status {
+    const metric = this.#find(vm, id);
     if (!metric) return Status.NotFound;
     return metric.kind === 'histogram' ? Status.BadArgument : metric.value;
   }
@@ -60,8 +63,8 @@ export class Metrics {
     return (this.#byName.get(name)?.records ?? []).map(Number);
   }
 
-  #find(id: number): Metric | undefined {
-    const metric = this.#ids[(id >>> KIND_BITS) - 1];
+  #find(vm: object, id: number): Metric | undefined {
+    const metric = this.#ids.get(vm)?.[(id >>> KIND_BITS) - 1];
     return metric && KINDS[id & 3] === metric.kind ? metric : undefined;
   }
 }

@@ -31,14 +31,17 @@ export class Vm {
   readonly #exports: ReadonlySet<string>;
   #restricted: string | undefined;
   #afterCall: (() => void)[] = [];
-  #nextContextId = 1;
+  #nextContextId: number;
   #ticks = new Map<RootHostContext, Timer>();
 
   constructor(
     readonly proxy: ProxyProcess,
     readonly name: string,
     filter: FilterModule,
+    /** Numbers of contexts differ from thread to thread (facts §3). */
+    firstContextId = 1,
   ) {
+    this.#nextContextId = firstContextId;
     this.isCanary = name === 'canary';
     this.#exports = filter.exports;
     const imports = proxyImports(this) as unknown as Record<string, WebAssembly.ImportValue>;

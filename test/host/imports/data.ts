@@ -45,26 +45,26 @@ export const data: Implementations = {
 
   proxy_define_metric(call: Call, kind: number, name: number, nameLength: number, outId: number) {
     call.note(kind);
-    const id = call.vm.proxy.metrics.define(kind, call.text(name, nameLength));
+    const id = call.vm.proxy.metrics.define(call.vm, kind, call.text(name, nameLength));
     return id === null ? call.refuse(Status.BadArgument, `there is no kind ${kind} of metric`) : call.outputU32(id, outId);
   },
 
   proxy_increment_metric(call: Call, id: number, offset: bigint) {
     call.note(id);
     call.note(offset);
-    const status = call.vm.proxy.metrics.increment(id, offset);
+    const status = call.vm.proxy.metrics.increment(call.vm, id, offset);
     return status === Status.Ok ? status : call.refuse(status, `metric ${id} cannot be incremented by ${offset}`);
   },
 
   proxy_record_metric(call: Call, id: number, value: bigint) {
     call.note(id);
     call.note(value);
-    const status = call.vm.proxy.metrics.record(id, BigInt.asUintN(64, value));
+    const status = call.vm.proxy.metrics.record(call.vm, id, BigInt.asUintN(64, value));
     return status === Status.Ok ? status : call.refuse(status, `there is no metric ${id}`);
   },
 
   proxy_get_metric(call: Call, id: number, out: number) {
-    const value = call.vm.proxy.metrics.get(call.note(id));
+    const value = call.vm.proxy.metrics.get(call.vm, call.note(id));
     return typeof value === 'bigint' ? call.outputU64(value, out) : call.refuse(value, `metric ${id} cannot be read`);
   },
 
