@@ -50,6 +50,8 @@ export interface ConfigContext {
   /** Relative paths start here. Default: the working directory. */
   readonly baseDir?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** As `insecure: true`. */
+  readonly insecure?: boolean;
 }
 
 const invalid = (path: string, what: string, cause?: unknown): KvaneError =>
@@ -72,8 +74,9 @@ export function parseConfig(input: unknown, context: ConfigContext = {}): Config
   if (error) throw invalid(dotted(error.path), explain(error));
   const config = input as ConfigInput;
   const token = config.token && readSecret(config.token, 'token', context);
-  if (!token && config.insecure !== true) throw invalid('token', 'is required: give value, file or env, or set insecure: true');
-  if (token && config.insecure === true) throw invalid('insecure', 'contradicts token: keep one of them');
+  const insecure = context.insecure ?? config.insecure ?? false;
+  if (!token && !insecure) throw invalid('token', 'is required: give value, file or env, or set insecure: true');
+  if (token && insecure) throw invalid('insecure', 'contradicts token: keep one of them');
   const pools = config.pools.map((pool, i) => poolConfig(pool, `pools[${i}]`, context));
   checkUnique(pools);
   const { events, publish, scrape } = config;
