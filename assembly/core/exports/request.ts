@@ -67,9 +67,9 @@ export function scanner_scan(scanner: usize, body: usize, length: u32): u32 {
   return scan(scanner, body, length);
 }
 
-/** Decides; returns the number of destinations. */
-export function decide(body: usize, scanner: usize, chat: bool): u32 {
-  const any = decideRequest(summary, body, scanner, chat ? Endpoint.Chat : Endpoint.Completions, own, weights);
+/** Decides; openLength: 0 when the body is closed, else its bytes so far. Returns the number of destinations. */
+export function decide(body: usize, scanner: usize, chat: bool, openLength: u32): u32 {
+  const any = decideRequest(summary, body, scanner, chat ? Endpoint.Chat : Endpoint.Completions, openLength, own, weights);
   return any ? destinations : 0;
 }
 

@@ -1,10 +1,9 @@
 // The id→bytes table, laid out for speed: one load tells a short token's bytes and length.
 //
 //   entry (u64), short token:  byte 0..6 = its bytes, byte 7 = length 0..7
-//   entry, long token:         low u32 = offset into the long bytes, bits 32..55 = length, byte 7 = LONG
+//   entry, long token:         low u32 = offset into the long bytes, bits 32..55 = length, byte 7 = 255
 //   entry, unknown id:         byte 7 = UNKNOWN
 
-const LONG: u64 = 0xff;
 const UNKNOWN: u64 = 0xfe;
 
 let entries: usize = 0;

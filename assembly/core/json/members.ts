@@ -65,6 +65,18 @@ export function memberEnd(scanner: usize, member: u32): u32 {
   return load<u32>(scanner + AT_SPANS + ((<usize>member) << 3), 4);
 }
 
+/**
+ * Closes, at `length` bytes, the span of a value that has begun and not ended: what has arrived of it can be read.
+ * Returns the member, or MEMBERS when the bytes end elsewhere.
+ */
+export function closeOpenValue(scanner: usize, length: u32): u32 {
+  const state = <State>load<u8>(scanner, AT_STATE);
+  const member = <u32>load<u8>(scanner, AT_MEMBER);
+  if ((state != State.String && state != State.Container) || member >= MEMBERS) return MEMBERS;
+  finishValue(scanner, length);
+  return member;
+}
+
 /** Goes on over the body's first `length` bytes at `body`; 16 more bytes must be readable. */
 export function scan(scanner: usize, body: usize, length: u32): Scan {
   let state = <State>load<u8>(scanner, AT_STATE);

@@ -58,6 +58,8 @@ export class Container {
   private fresh: bool;
   /** The walk ended because the text is no valid container. */
   broken: bool;
+  /** It ended inside a value, which begins at `valueStart`. */
+  cut: bool;
   /** Content of the member's key, quotes excluded. */
   keyStart: usize;
   keyEnd: usize;
@@ -75,6 +77,7 @@ export class Container {
     this.limit = end;
     this.fresh = true;
     this.broken = false;
+    this.cut = false;
   }
 
   /** Where the walk is; behind the container once it has ended well. */
@@ -122,9 +125,10 @@ export class Container {
   private takeValue(): bool {
     const start = skipSpace(this.at, this.limit);
     const end = skipValue(start, this.limit);
-    if (end == 0) return this.fail();
     this.valueStart = start;
-    this.valueEnd = end;
+    this.valueEnd = end == 0 ? this.limit : end; // of a value that is cut off: what is there
+    this.cut = end == 0 && start < this.limit;
+    if (end == 0) return this.fail();
     this.at = end;
     return true;
   }

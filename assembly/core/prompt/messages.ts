@@ -16,6 +16,8 @@ export const enum MessageKind {
   Text,
   /** Anything else: parts, media, tool calls, unknown members or roles. */
   Other,
+  /** Role and the beginning of a text: the body has not arrived further. */
+  Open,
 }
 
 const SYSTEM: usize = memory.data<u8>([0x73, 0x79, 0x73, 0x74, 0x65, 0x6d]);
@@ -60,8 +62,8 @@ export function isNull(start: usize, end: usize): bool {
 const list = Container.create();
 const members = Container.create();
 
-/** Reads the array [start, end). False: not an array of at most MESSAGES_MAX objects. */
-export function readMessages(start: usize, end: usize): bool {
+/** Reads the array [start, end); open: it may be cut off. False: not an array of at most MESSAGES_MAX objects. */
+export function readMessages(start: usize, end: usize, open: bool): bool {
   messages = 0;
   lastUser = -1;
   doubtfulUser = false;
@@ -69,12 +71,14 @@ export function readMessages(start: usize, end: usize): bool {
   list.open(start, end);
   while (list.nextElement()) {
     if (load<u8>(list.valueStart) != 0x7b || messages == MESSAGES_MAX) return false;
-    if (!readMessage(list.valueStart, list.valueEnd)) return false;
+    if (!readMessage(list.valueStart, list.valueEnd, false)) return false;
   }
-  return !list.broken;
+  if (!list.broken) return true;
+  if (open && list.cut && load<u8>(list.valueStart) == 0x7b && messages < MESSAGES_MAX) readMessage(list.valueStart, list.valueEnd, true);
+  return open;
 }
 
-function readMessage(start: usize, end: usize): bool {
+function readMessage(start: usize, end: usize, open: bool): bool {
   let roleStart: usize = 0;
   let roleEnd: usize = 0;
   let textStart: usize = 0;
@@ -96,7 +100,14 @@ function readMessage(start: usize, end: usize): bool {
       if (!text && !isNull(from, to)) kind = MessageKind.Other;
     } else if (!isNull(from, to)) kind = MessageKind.Other; // name, tool_calls, reasoning … or a key written with escapes
   }
-  if (members.broken) return false;
+  if (members.broken) {
+    // Worth keeping only when the role is known and the text has begun.
+    const begun = members.cut && equals(members.keyStart, members.keyEnd, CONTENT_NAME, 7) && load<u8>(members.valueStart) == 0x22;
+    if (!open || !begun || kind != MessageKind.Text) return false;
+    textStart = members.valueStart + 1;
+    textEnd = members.valueEnd;
+    kind = MessageKind.Open;
+  }
   const role = roleNumber(roleStart, roleEnd);
   if (role == ROLE_BEGIN) kind = MessageKind.Other;
   if (role == ROLE_USER) {

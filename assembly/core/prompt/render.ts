@@ -1,7 +1,7 @@
 // A request body → the bytes that the engine will tokenise, straight into the chain. What cannot be rendered for sure ends the
 // credit there, with a reason; the request itself is never touched. Source: DESIGN section 5.4, facts on vLLM, sections 8 and 9.
 
-import { memberEnd, memberStart } from '../json/members';
+import { closeOpenValue, memberEnd, memberStart } from '../json/members';
 import * as names from '../json/names';
 import { equals } from '../json/text';
 import { Container } from '../json/value';
@@ -19,6 +19,11 @@ export const enum Endpoint {
 
 const TRUE: usize = memory.data<u8>([0x74, 0x72, 0x75, 0x65]);
 const FALSE: usize = memory.data<u8>([0x66, 0x61, 0x6c, 0x73, 0x65]);
+
+const AFTER_USER: u32 = 1 << format.KEY_AFTER_USER_BIT;
+const LAST: u32 = 1 << format.KEY_LAST_BIT;
+/** Key of a role order that nothing is learned for: begin can never follow a message. */
+const NOWHERE: u32 = (format.ROLE_END << format.KEY_PREVIOUS_SHIFT) | (format.ROLE_BEGIN << format.KEY_ROLE_SHIFT);
 
 const prompts = Container.create();
 
@@ -62,62 +67,103 @@ function optionsReason(endpoint: Endpoint): Reason {
 }
 
 /**
- * Renders the request in [bodyPtr, …), whose members `scannerPtr` has found, with `program` into the chain.
+ * Renders the request in [bodyPtr, …), whose members `scannerPtr` has found, with `program` into the chain. openLength: 0 when the
+ * body's object is closed; else it has arrived so far, and the result is at best `Early`.
  * Results: the return value, and strides and promptBytes of prefix/prompt-chain.ts.
  */
-export function render(bodyPtr: usize, scannerPtr: usize, endpoint: Endpoint, program: Program, stride: u32, chainSeed: u64): Reason {
+export function render(
+  bodyPtr: usize,
+  scannerPtr: usize,
+  endpoint: Endpoint,
+  openLength: u32,
+  program: Program,
+  stride: u32,
+  chainSeed: u64,
+): Reason {
   body = bodyPtr;
   scanner = scannerPtr;
   beginChain(stride, chainSeed);
   beginText(program.nfc, stride);
+  const open = openLength != 0 ? closeOpenValue(scanner, openLength) : names.MEMBERS;
   const options = optionsReason(endpoint);
   if (options != Reason.Covered) return options;
-  return endpoint == Endpoint.Chat ? renderChat(program) : renderCompletion(program);
+  const reason =
+    endpoint == Endpoint.Chat ? renderChat(program, open == names.MEMBER_MESSAGES) : renderCompletion(program, open == names.MEMBER_PROMPT);
+  return openLength == 0 ? reason : Reason.Early;
 }
 
-function renderCompletion(program: Program): Reason {
+function renderCompletion(program: Program, open: bool): Reason {
   if (!has(names.MEMBER_PROMPT)) return Reason.PromptType;
   let start = body + <usize>memberStart(scanner, names.MEMBER_PROMPT);
   let end = body + <usize>memberEnd(scanner, names.MEMBER_PROMPT);
   if (load<u8>(start) == 0x5b) {
     prompts.open(start, end);
-    if (!prompts.nextElement()) return Reason.PromptType;
+    const whole = prompts.nextElement();
+    if (!whole && !(open && prompts.cut)) return Reason.PromptType;
     start = prompts.valueStart;
     end = prompts.valueEnd;
+    open = !whole;
   }
   if (load<u8>(start) != 0x22) return Reason.PromptType;
   if (isOnly(names.MEMBER_ADD_SPECIAL_TOKENS, TRUE, 4)) {
     const reason = appendBytes(program.completionPrefix, <usize>program.completionPrefixLength);
     if (reason != Reason.Covered) return reason;
   }
-  return appendJson(start + 1, end - 1);
+  return appendJson(start + 1, open ? end : end - 1);
 }
 
-function renderChat(program: Program): Reason {
+function renderChat(program: Program, open: bool): Reason {
   if (!program.chat) return Reason.NoProgram;
   if (!has(names.MEMBER_MESSAGES)) return Reason.Json;
-  if (!readMessages(body + <usize>memberStart(scanner, names.MEMBER_MESSAGES), body + <usize>memberEnd(scanner, names.MEMBER_MESSAGES)))
-    return Reason.Json;
+  const start = body + <usize>memberStart(scanner, names.MEMBER_MESSAGES);
+  if (!readMessages(start, body + <usize>memberEnd(scanner, names.MEMBER_MESSAGES), open)) return Reason.Json;
   if (messages == 0) return Reason.Json;
   if (doubtfulUser) return Reason.Content;
   const system: u32 = roleOf(0) == format.ROLE_SYSTEM ? 1 << format.KEY_SYSTEM_BIT : 0;
   let previous: u32 = format.ROLE_BEGIN;
   let place: u32 = 0;
   for (let i: u32 = 0; i < messages; i++) {
-    if (kindOf(i) != MessageKind.Text) return Reason.Message;
+    const kind = kindOf(i);
+    if (kind == MessageKind.Other) return Reason.Message;
     const role = roleOf(i);
-    place = (<i32>i > lastUser ? 1 << format.KEY_AFTER_USER_BIT : 0) | (i + 1 == messages ? 1 << format.KEY_LAST_BIT : 0);
-    const key = system | (previous << format.KEY_PREVIOUS_SHIFT) | (role << format.KEY_ROLE_SHIFT) | place;
+    place = (<i32>i > lastUser ? AFTER_USER : 0) | (i + 1 == messages ? LAST : 0);
+    const order = system | (previous << format.KEY_PREVIOUS_SHIFT) | (role << format.KEY_ROLE_SHIFT);
+    const key = open && place != 0 ? anyPlace(program, order) : order | place;
     const literal = program.literal(key);
     if (literal == 0) return Reason.RoleOrder;
     let reason = appendBytes(literal, <usize>program.literalLength(key));
     if (reason != Reason.Covered) return reason;
-    reason = appendContent(contentStart(i), contentEnd(i), program.content(key));
+    const content = program.content(key);
+    if (kind == MessageKind.Open && <i32>content != format.CONTENT_IDENTITY) return Reason.Early;
+    reason = appendContent(contentStart(i), contentEnd(i), content);
     if (reason != Reason.Covered) return reason;
     previous = role;
   }
+  if (open) return Reason.Early;
   const key = system | (previous << format.KEY_PREVIOUS_SHIFT) | (format.ROLE_END << format.KEY_ROLE_SHIFT) | place;
   const literal = program.literal(key);
   if (literal == 0) return Reason.RoleOrder;
   return appendBytes(literal, <usize>program.literalLength(key));
+}
+
+/**
+ * The key of a role order when more messages may follow: one that was learned, if all places that were learned say the same.
+ * Otherwise a key that was not learned.
+ */
+function anyPlace(program: Program, order: u32): u32 {
+  let found = NOWHERE;
+  for (let place: u32 = 0; place <= (AFTER_USER | LAST); place += AFTER_USER) {
+    const key = order | place;
+    const literal = program.literal(key);
+    if (literal == 0) continue;
+    if (found == NOWHERE) found = key;
+    else {
+      const length = program.literalLength(key);
+      const same =
+        program.content(key) == program.content(found) &&
+        equals(literal, literal + <usize>length, program.literal(found), <usize>program.literalLength(found));
+      if (!same) return NOWHERE;
+    }
+  }
+  return found;
 }

@@ -107,19 +107,19 @@ function addRendezvous(summary: Summary, total: u32, lateKey: u64): void {
   if (secondWeight != 0) addCandidate(second);
 }
 
-/** Requests that wait or will: what the engine said, and what went there since without it knowing yet. own: u32 per endpoint. */
-function queueOf(summary: Summary, own: usize, id: u32): f64 {
+/** Requests that wait or will: what the engine said, and what went there since without it knowing yet. */
+function queueOf(summary: Summary, inFlights: usize, id: u32): f64 {
   const endpoint = summary.endpoint(id);
-  const inFlight = load<u32>(own + ((<usize>id) << 2)) + <u32>endpoint.inFlight;
+  const inFlight = load<u32>(inFlights + ((<usize>id) << 2));
   const known = <u32>endpoint.running + <u32>endpoint.waiting;
   return <f64>endpoint.waiting + <f64>(inFlight > known ? inFlight - known : 0);
 }
 
 /**
- * Chooses destinations among the ready endpoints. own: u32 in flight through this proxy, per endpoint id. lateKey: a key near the
+ * Chooses destinations among the ready endpoints. inFlights: requests in flight as far as known, u32 per endpoint id. lateKey: a key near the
  * prompt's end, 0 when there is none. Results: destinations, destination(i). Returns whether there is any.
  */
-export function choose(summary: Summary, own: usize, lateKey: u64, weights: Weights): bool {
+export function choose(summary: Summary, inFlights: usize, lateKey: u64, weights: Weights): bool {
   count = 0;
   destinations = 0;
   let total: u32 = 0;
@@ -132,18 +132,18 @@ export function choose(summary: Summary, own: usize, lateKey: u64, weights: Weig
   addHolders(total);
   if (lateKey != 0) addRendezvous(summary, total, lateKey);
   for (let n: u32 = 0; n < RANDOM; n++) addCandidate(readyAt(<u32>(random() % <u64>total)));
-  score(summary, own, weights);
+  score(summary, inFlights, weights);
   order();
   destinations = min<u32>(count, DESTINATIONS_MAX);
   return true;
 }
 
-function score(summary: Summary, own: usize, weights: Weights): void {
+function score(summary: Summary, inFlights: usize, weights: Weights): void {
   let least: f64 = Infinity;
   let most: f64 = 0;
   let sum: f64 = 0;
   for (let i: u32 = 0; i < count; i++) {
-    const queue = queueOf(summary, own, destination(i));
+    const queue = queueOf(summary, inFlights, destination(i));
     least = min<f64>(least, queue);
     most = max<f64>(most, queue);
     sum += queue;
@@ -151,7 +151,7 @@ function score(summary: Summary, own: usize, weights: Weights): void {
   const mean = sum / <f64>count;
   for (let i: u32 = 0; i < count; i++) {
     const id = destination(i);
-    const queue = queueOf(summary, own, id);
+    const queue = queueOf(summary, inFlights, id);
     const queueScore = most > least ? (most - queue) / (most - least) : 1.0;
     const utilisation = <f64>summary.endpoint(id).kvUsage / 65535.0;
     const excess = queue - 2.0 * mean;

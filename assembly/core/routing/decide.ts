@@ -50,24 +50,33 @@ function findNamespace(summary: Summary, body: usize, scanner: usize): bool {
 }
 
 /** A decision for a request whose prompt is not known: by load alone. */
-export function decideByLoad(summary: Summary, why: Reason, own: usize, weights: Weights): bool {
+export function decideByLoad(summary: Summary, why: Reason, inFlights: usize, weights: Weights): bool {
   reason = why;
   namespace = 0;
   beginChain(summary.stride, summary.chainSeed);
   findMatches(summary, 0, 0, 0);
-  return choose(summary, own, 0, weights);
+  return choose(summary, inFlights, 0, weights);
 }
 
 /**
- * A decision for the request at `body` whose members `scanner` found. own: requests in flight per endpoint.
+ * A decision for the request at `body` whose members `scanner` found. openLength: 0 when the body's object is closed, else how many
+ * bytes of it there are (members not seen yet count as absent). inFlights: requests in flight, u32 per endpoint id.
  * Returns whether there is a destination; then see choose.ts.
  */
-export function decide(summary: Summary, body: usize, scanner: usize, endpoint: Endpoint, own: usize, weights: Weights): bool {
+export function decide(
+  summary: Summary,
+  body: usize,
+  scanner: usize,
+  endpoint: Endpoint,
+  openLength: u32,
+  inFlights: usize,
+  weights: Weights,
+): bool {
   const program = summary.program(0);
-  if (program === null) return decideByLoad(summary, Reason.NoProgram, own, weights);
-  if (!findNamespace(summary, body, scanner)) return decideByLoad(summary, Reason.Model, own, weights);
-  reason = render(body, scanner, endpoint, program, summary.stride, summary.chainSeed);
-  if (reason == Reason.Json || reason == Reason.Surrogate) return decideByLoad(summary, reason, own, weights);
+  if (program === null) return decideByLoad(summary, Reason.NoProgram, inFlights, weights);
+  if (!findNamespace(summary, body, scanner)) return decideByLoad(summary, Reason.Model, inFlights, weights);
+  reason = render(body, scanner, endpoint, openLength, program, summary.stride, summary.chainSeed);
+  if (reason == Reason.Json || reason == Reason.Surrogate) return decideByLoad(summary, reason, inFlights, weights);
   findMatches(summary, strides, promptBytes, namespace);
-  return choose(summary, own, strides > 0 ? stateAt(strides - 1) ^ namespace : 0, weights);
+  return choose(summary, inFlights, strides > 0 ? stateAt(strides - 1) ^ namespace : 0, weights);
 }

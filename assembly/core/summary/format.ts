@@ -188,7 +188,7 @@ export const SECTION_CLEAR = 9;
 
 // What polls look like: `POST /v1/poll`, `authorization: Bearer <token>`, JSON body:
 //   {"version":1,"proxy":"<id>","wait_ms":20000,"pools":[{"name":"p","epoch":"<16 hex>","sequence":12,
-//     "snapshot":{"sequence":10,"next":4}}]}
-// A poller without a summary sends epoch "0000000000000000" and sequence 0. `snapshot` asks for the parts of a snapshot of
-// this epoch from `next` on; an indexer that no longer has it answers with part 0 of a newer one.
+//     "snapshot":{"epoch":"<16 hex>","sequence":10,"next":4}}],"inflight":{"p":{"<address>":3}}}
+// A poller without a summary sends epoch "0000000000000000" and sequence 0. `snapshot` asks for the parts of that snapshot
+// from `next` on; an indexer that no longer has it answers with part 0 of a newer one.
 // The answer is 200 with `x-kvane-format: 1` and messages, empty when nothing changed for wait_ms.
