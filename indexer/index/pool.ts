@@ -119,7 +119,7 @@ export class Pool {
     return [...this.endpoints.values()].flatMap(({ id, config, load, ready }) => {
       if (!load || !ready) return [];
       const { kvUsage, running, waiting } = load.metrics;
-      const inFlight = Math.round(this.deps.inFlight.others(this.name, config.address) / sharing.get(config.address)!);
+      const inFlight = Math.round(this.deps.inFlight.total(this.name, config.address) / sharing.get(config.address)!);
       return [{ id, kvUsage, running, waiting, inFlight, ageMs: Math.round(now - load.at) }];
     });
   }

@@ -6,8 +6,8 @@ const FORGET_MS = 60_000;
 type Report = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 /**
- * All pollers get the same delta, so nobody's own requests can be left out exactly. What is published is the mean of what the
- * *other* proxies have in flight: total × (n − 1) / n for n proxies. With one proxy that is 0; it knows its own.
+ * All pollers get the same delta, so nobody's own requests can be left out here: what is published is the sum over all proxies of
+ * what each last reported, and a filter takes its own proxy's report off (format.ts, LOAD).
  */
 export class InFlight {
   private readonly proxies = new Map<string, { report: Report; at: number }>();
@@ -17,11 +17,10 @@ export class InFlight {
     for (const [id, { at }] of this.proxies) if (now - at > FORGET_MS) this.proxies.delete(id);
   }
 
-  /** Mean over the proxies of what the others have in flight at an address. */
-  others(pool: string, address: string): number {
+  /** Sum over the proxies of what each has in flight at an address. */
+  total(pool: string, address: string): number {
     let total = 0;
     for (const { report } of this.proxies.values()) total += report[pool]?.[address] ?? 0;
-    const proxies = this.proxies.size;
-    return proxies < 2 ? 0 : (total * (proxies - 1)) / proxies;
+    return total;
   }
 }

@@ -7,6 +7,8 @@ import type { PollerState } from './publisher.js';
 const WAIT_MAX_MS = 60_000;
 const Sequence = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
+const Epoch = Type.String({ pattern: '^[0-9a-fA-F]{16}$' });
+
 const PollSchema = Type.Object({
   version: Type.Literal(1),
   proxy: Type.String({ minLength: 1, maxLength: 256 }),
@@ -14,9 +16,9 @@ const PollSchema = Type.Object({
   pools: Type.Array(
     Type.Object({
       name: Type.String({ minLength: 1, maxLength: 255 }),
-      epoch: Type.String({ pattern: '^[0-9a-fA-F]{16}$' }),
+      epoch: Epoch,
       sequence: Sequence,
-      snapshot: Type.Optional(Type.Object({ sequence: Sequence, next: Type.Integer({ minimum: 0, maximum: 0xffff_ffff }) })),
+      snapshot: Type.Optional(Type.Object({ epoch: Epoch, sequence: Sequence, next: Type.Integer({ minimum: 0, maximum: 0xffff_ffff }) })),
     }),
     { maxItems: 1024 },
   ),
@@ -46,7 +48,9 @@ export function readPoll(body: string): Poll {
     {
       epoch: BigInt(`0x${epoch}`),
       sequence: BigInt(sequence),
-      ...(snapshot && { snapshot: { sequence: BigInt(snapshot.sequence), next: snapshot.next } }),
+      ...(snapshot && {
+        snapshot: { epoch: BigInt(`0x${snapshot.epoch}`), sequence: BigInt(snapshot.sequence), next: snapshot.next },
+      }),
     },
   ]);
   return { proxy: poll.proxy, waitMs: Math.min(poll.wait_ms ?? 0, WAIT_MAX_MS), pools: new Map(pools), inFlight: poll.inflight ?? {} };

@@ -27,7 +27,8 @@ export interface PublishTimings {
 export interface PollerState {
   readonly epoch: bigint;
   readonly sequence: bigint;
-  readonly snapshot?: { readonly sequence: bigint; readonly next: number };
+  /** A snapshot of which it has the parts before `next`. */
+  readonly snapshot?: { readonly epoch: bigint; readonly sequence: bigint; readonly next: number };
 }
 
 interface Snapshot {
@@ -141,8 +142,8 @@ export class Publisher {
   messagesFor(state: PollerState, room: number): Buffer[] {
     if (this.sequence === 0n) return [];
     if (this.keepsUp(state)) return this.deltasFrom(state.sequence, room);
-    const { sequence, parts } = this.snapshotNow();
-    const goesOn = state.epoch === this.epoch && state.snapshot?.sequence === sequence;
+    const goesOn = state.snapshot?.epoch === this.epoch && state.snapshot.sequence === this.snapshot?.sequence;
+    const { sequence, parts } = this.snapshotNow(goesOn);
     const missing = parts.slice(goesOn ? state.snapshot!.next : 0);
     const sent = fitting(missing, room);
     return sent.length < missing.length ? sent : [...sent, ...this.deltasFrom(sequence, room - bytesOf(sent))];
@@ -157,10 +158,13 @@ export class Publisher {
     return fitting(this.ring.slice(this.ring.length - Number(this.sequence - sequence)), room);
   }
 
-  /** Made for the first who asks, kept while deltas lead from it to now. */
-  private snapshotNow(): Snapshot {
+  /**
+   * Made for the first who asks. Kept for who has parts of it already; a newcomer gets one from which half of a proxy's ring of
+   * deltas leads to now, or its VMs would never catch up.
+   */
+  private snapshotNow(goesOn: boolean): Snapshot {
     const start = performance.now();
-    if (this.snapshot) {
+    if (this.snapshot && (goesOn || this.sequence - this.snapshot.sequence <= BigInt(DELTA_RING / 2))) {
       this.snapshot.usedAt = start;
       return this.snapshot;
     }
