@@ -32,7 +32,7 @@ import { ByteBuilder } from './bytes';
 import { Configuration } from './configuration';
 import { Flights } from './flights';
 import { Head } from './head';
-import { count, VmMetrics } from './metrics';
+import { VmMetrics } from './metrics';
 import { Pool } from './pool';
 import { PARTS_MAX } from './shared-names';
 
@@ -179,7 +179,7 @@ export class Poller {
   }
 
   private failed(nowMs: u64): void {
-    count(this.metrics.pollFailures);
+    this.metrics.pollFailures.add(1);
     this.token = 0;
     this.urgent = false;
     const backoff = BACKOFF_MIN_MS << min<u64>(<u64>this.failures, 10);
@@ -196,7 +196,7 @@ export class Poller {
       getHeader(HeaderMap.HttpCallHeaders, FORMAT) == Status.Ok &&
       VERSION.equals(resultPtr, resultLength);
     if (!ours) return this.failed(nowMs);
-    count(this.metrics.polls);
+    this.metrics.polls.add(1);
     this.token = 0;
     this.urgent = false;
     this.failures = 0;
@@ -215,8 +215,8 @@ export class Poller {
     const end = ptr + resultLength;
     while (ptr < end) {
       const length = messageLength(ptr, end - ptr);
-      if (length == 0) return count(this.metrics.messagesRefused);
-      if (!this.takeMessage(pools, ptr, length)) count(this.metrics.messagesRefused);
+      if (length == 0) return this.metrics.messagesRefused.add(1);
+      if (!this.takeMessage(pools, ptr, length)) this.metrics.messagesRefused.add(1);
       ptr += length;
     }
   }

@@ -17,7 +17,6 @@ import { hashBytes } from '../core/prefix/chain';
 import { Reason } from '../core/prompt/reason';
 import { Configuration, problem, readConfiguration } from './configuration';
 import { generationOf, holdLease } from './lease';
-import { count } from './metrics';
 import { PolledPool, Poller } from './poller';
 import { Pool } from './pool';
 import { KvaneStream } from './stream';
@@ -151,7 +150,7 @@ export class KvaneRoot extends RootContext {
     const wanted = <usize>stream.body.length + <usize>bytes;
     while (!stream.body.reserve(wanted, limit)) {
       const largest = this.largest();
-      count(this.vm.metrics.arenaReleases);
+      this.vm.metrics.arenaReleases.add(1);
       if (largest === null || largest === stream || largest.body.length < stream.body.length) return false;
       largest.release();
       if (largest.body.length != 0) return false;
@@ -176,7 +175,7 @@ export class KvaneRoot extends RootContext {
     while (stream !== null) {
       const next = stream.next;
       if (this.vm.nowMs > stream.progressMs + late) {
-        count(this.vm.metrics.watchdogReleases);
+        this.vm.metrics.watchdogReleases.add(1);
         stream.release();
       }
       stream = next;

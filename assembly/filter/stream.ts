@@ -30,7 +30,6 @@ import { matchBytes, matchStrides } from '../core/routing/matches';
 import { Body } from './body';
 import { ByteBuilder } from './bytes';
 import { explain } from './explain';
-import { add, count } from './metrics';
 import { Flight, Pool } from './pool';
 import { KvaneRoot } from './root';
 import { Stalls } from './stalls';
@@ -85,11 +84,11 @@ export class KvaneStream extends StreamContext {
     const pool = this.pool!;
     const why = root.usable(pool);
     if (why != Reason.Covered) {
-      count(pool.metrics.requests[why]);
+      pool.metrics.seen(why);
       return HeadersStatus.Continue;
     }
     if (getHeader(HeaderMap.RequestHeaders, CONTENT_ENCODING) == Status.Ok && resultLength != 0) {
-      count(pool.metrics.requests[Reason.Encoding]);
+      pool.metrics.seen(Reason.Encoding);
       return HeadersStatus.Continue;
     }
     this.beginReading(root);
@@ -159,7 +158,7 @@ export class KvaneStream extends StreamContext {
           ? decide(summary, this.body.ptr, this.scanner, this.endpoint, why == Reason.Covered ? 0 : this.body.length, pool.total, weights)
           : decideByLoad(summary, why, pool.total, weights);
       if (root.vm.debug) this.explain();
-      count(pool.metrics.requests[reason]);
+      pool.metrics.seen(reason);
       if (any) this.depart(root, pool);
     }
     this.body.free();
@@ -178,10 +177,10 @@ export class KvaneStream extends StreamContext {
     }
     replaceHeader(HeaderMap.RequestHeaders, root.header, value.ptr, value.length);
     const best = destination(0);
-    count(pool.metrics.routed);
-    if (matchStrides(best) != 0) count(pool.metrics.credited);
-    add(pool.metrics.promptBytes, promptBytes);
-    add(pool.metrics.predictedBytes, matchBytes(best, summary.stride));
+    pool.metrics.routed.add(1);
+    if (matchStrides(best) != 0) pool.metrics.credited.add(1);
+    pool.metrics.promptBytes.add(promptBytes);
+    pool.metrics.predictedBytes.add(matchBytes(best, summary.stride));
     pool.depart(summary, best, this.flight);
     this.flying = true;
   }

@@ -6,7 +6,6 @@ import { baseSequenceOf, checkMessage, epochOf, kindOfMessage, MessageStatus, pa
 import { Applied, applySections, openSections, resumeSections, sectionsOffset } from '../core/summary/reader';
 import { Summary } from '../core/summary/summary';
 import { Head } from './head';
-import { count } from './metrics';
 import { Pool } from './pool';
 import { PARTS_MAX } from './shared-names';
 
@@ -86,7 +85,7 @@ export class Sync {
 
   private isPoison(epoch: u64, sequence: u64): bool {
     if (epoch != this.poisonEpoch || sequence != this.poisonSequence || epoch == 0) return false;
-    count(this.pool.metrics.poisoned);
+    this.pool.metrics.poisoned.add(1);
     return true;
   }
 
@@ -111,7 +110,7 @@ export class Sync {
       openSections(ptr, resultLength, this.maxBytes);
       if (applySections(active, u32.MAX_VALUE) != Applied.Done) return this.discard();
       active.sequence = sequence;
-      count(pool.metrics.deltas);
+      pool.metrics.deltas.add(1);
     }
   }
 
@@ -134,7 +133,7 @@ export class Sync {
     loading.offset = sectionsOffset(loading.message);
     if (applied == Applied.Paused) return;
     if (applied != Applied.Done) {
-      count(this.pool.metrics.discarded);
+      this.pool.metrics.discarded.add(1);
       this.dropLoading();
       return this.want(head);
     }
@@ -172,7 +171,7 @@ export class Sync {
     pool.active = summary;
     this.loading = null;
     if (old !== null) old.free();
-    count(pool.metrics.snapshots);
+    pool.metrics.snapshots.add(1);
   }
 
   private dropLoading(): bool {
@@ -185,7 +184,7 @@ export class Sync {
   /** The active copy is no longer what the indexer means: a new snapshot must come. It is routed by until then. */
   private discard(): void {
     const pool = this.pool;
-    count(pool.metrics.discarded);
+    pool.metrics.discarded.add(1);
     pool.active!.epoch = 0;
     this.want(pool.head);
   }

@@ -5,7 +5,7 @@ import { getShared, LogLevel, logEnabled, nowNanoseconds, resultLength, resultPt
 import { seedRandom } from '../core/routing/choose';
 import { Flights } from './flights';
 import { takeTag } from './lease';
-import { VmMetrics } from './metrics';
+import { flushCounters, VmMetrics } from './metrics';
 import { PolledPool } from './poller';
 import { Pool } from './pool';
 import { NOTE_NAMES, WORKER_NAMES, WORKERS_MAX } from './shared-names';
@@ -79,6 +79,7 @@ export class Vm {
     this.debug = logEnabled(LogLevel.Debug);
     this.beat();
     for (let i = 0; i < this.pools.length; i++) this.applyOne(unchecked(this.pools[i]));
+    flushCounters();
     if (this.nowMs < this.flightsMs + FLIGHTS_MS) return;
     this.flightsMs = this.nowMs;
     for (let i = 0; i < this.pools.length; i++) {
