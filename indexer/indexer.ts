@@ -57,7 +57,9 @@ export async function runIndexer(
     );
 
   const started: { close(): unknown }[] = [];
-  const stop = async (): Promise<void> => {
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopping ??= stopAll());
+  const stopAll = async (): Promise<void> => {
     polls.stop();
     for (const publisher of publishers.values()) publisher.stop();
     for (const pool of pools) pool.stop();

@@ -64,6 +64,7 @@ export async function bindSource(endpoint: string, topicPrefix: string, handlers
   return {
     address,
     close: () => {
+      if (socket.closed) return;
       void socket.unbind(address).catch(() => {});
       socket.close();
     },
