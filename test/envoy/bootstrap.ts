@@ -31,6 +31,8 @@ export interface ClusterOptions {
   /** The endpoint that the destination header names, with least request as the fallback (default for `pool`), or least request alone. */
   readonly policy?: 'override_host' | 'least_request';
   readonly http2?: boolean;
+  /** HTTP/1.1 trailers, which Envoy drops otherwise. */
+  readonly trailers?: boolean;
 }
 
 export interface BootstrapOptions {
@@ -151,11 +153,11 @@ export function cluster(options: ClusterOptions): Json {
       endpoints: [{ lb_endpoints: options.endpoints.map((endpoint) => ({ endpoint: { address: socketAddress(endpoint) } })) }],
     },
     load_balancing_policy: policies,
-    ...(options.http2 && {
+    ...((options.http2 || options.trailers) && {
       typed_extension_protocol_options: {
         'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
           '@type': `${EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions`,
-          explicit_http_config: { http2_protocol_options: {} },
+          explicit_http_config: options.http2 ? { http2_protocol_options: {} } : { http_protocol_options: { enable_trailers: true } },
         },
       },
     }),

@@ -50,8 +50,7 @@ export function openRequest(address: string, request: ClientRequest, { empty = f
   return request.http2 ? openHttp2(address, request, empty) : openHttp1(address, request, empty);
 }
 
-function openHttp1(address: string, { method, path = '/', headers, ...rest }: ClientRequest, empty: boolean): OpenRequest {
-  void rest;
+function openHttp1(address: string, { method, path = '/', headers }: ClientRequest, empty: boolean): OpenRequest {
   const { hostname, port } = new URL(`http://${address}`);
   const outgoing = http1Request({
     hostname,
@@ -91,9 +90,10 @@ function openHttp2(address: string, request: ClientRequest, empty: boolean): Ope
   const session = connect(`http://${address}`);
   session.on('error', () => {});
   const pseudo = { ':method': request.method ?? (empty ? 'GET' : 'POST'), ':path': request.path ?? '/' };
-  const stream = session.request({ ...request.headers, ...pseudo }, { endStream: empty });
+  const stream = session.request({ ...request.headers, ...pseudo }, { endStream: empty, waitForTrailers: !empty });
   stream.once('close', () => session.close());
-  let sendTrailers: (() => void) | undefined;
+  let endTrailers: Readonly<Record<string, string>> = {};
+  stream.once('wantTrailers', () => stream.sendTrailers({ ...endTrailers }));
   const responseHeaders = new Promise<Record<string, string>>((resolve, reject) => {
     stream.once('response', (headers) => resolve(plain(headers)));
     stream.once('error', reject);
@@ -107,10 +107,12 @@ function openHttp2(address: string, request: ClientRequest, empty: boolean): Ope
   const status = responseHeaders.then((headers) => Number(headers[':status']));
   for (const promise of [responseHeaders, response, status]) promise.catch(() => {});
   stream.on('error', () => {});
-  void sendTrailers;
   return {
     write: (chunk) => new Promise((resolve, reject) => stream.write(chunk, (error) => (error ? reject(error) : resolve()))),
-    end: (trailers) => stream.end(trailers),
+    end: (trailers = {}) => {
+      endTrailers = trailers;
+      stream.end();
+    },
     reset: () => stream.close(8),
     response,
     responseHeaders: status,

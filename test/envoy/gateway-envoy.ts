@@ -27,7 +27,7 @@ export async function envoyGateway(version: EnvoyVersion, wasm: string, setup: S
   const filter = { wasm, allowOnHeadersStopIteration: setup.pause ?? true };
   const port = Number((await closedPort()).split(':')[1]);
   const optionsFor = (configuration: string): BootstrapOptions => ({
-    pool: [endpoints.A, endpoints.B, endpoints.D],
+    pool: { name: 'pool', endpoints: [endpoints.A, endpoints.B, endpoints.D], trailers: true },
     clusters: setup.noIndexer ? [] : [{ name: 'indexer', endpoints: [`127.0.0.1:${(indexer.address() as AddressInfo).port}`] }],
     filters: [{ ...filter, configuration }],
     strip: setup.strip ?? true,
@@ -63,7 +63,13 @@ export async function envoyGateway(version: EnvoyVersion, wasm: string, setup: S
     open: async (request) => {
       note(request);
       const open = openRequest(request.second ? secondAddress : address, clientRequest({ method: 'POST', ...request }));
+      let answered = false;
+      const learn = () => {
+        answered = true;
+      };
+      open.response.then(learn, learn);
       return {
+        answered: async () => answered,
         write: open.write,
         end: async (trailers) => open.end(trailers),
         reset: async () => open.reset(),

@@ -57,6 +57,7 @@ export async function hostGateway(wasm: FilterModule, setup: Setup): Promise<Gat
         end: async (trailers) => void (trailers ? stream.trailers(trailers) : stream.body(new Uint8Array(), true)),
         reset: async () => void stream.reset(),
         answer: () => answer(stream),
+        answered: async () => stream.result.status !== undefined,
       };
     },
     pass,

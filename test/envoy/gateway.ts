@@ -48,6 +48,8 @@ export interface OpenRequest {
   end(trailers?: Readonly<Record<string, string>>): Promise<void>;
   reset(): Promise<void>;
   answer(): Promise<Answer>;
+  /** Whether an answer came by now. */
+  answered(): Promise<boolean>;
 }
 
 export interface Gateway {

@@ -333,20 +333,27 @@ export const SCENARIOS: readonly Scenario[] = [
     expected: [false, true],
   },
   {
-    name: 'a trap takes every stream of its VM along; after the back-off a new VM serves',
-    setup: { configuration: 'A tick=50 trapped' },
+    name: 'a trap: others of its VM get 503 with their next bytes, a complete one hangs; after the back-off a new VM serves',
+    setup: { configuration: 'A trapped' },
     run: async (gateway) => {
-      const held = await gateway.open(ask(gateway, 'hold', 'B'));
-      await held.write(bytes(1000));
+      const slow = await gateway.open(ask(gateway, 'hold', 'B'));
+      await slow.write(bytes(1000));
+      const complete = await gateway.open(ask(gateway, 'watchdog', 'B'));
+      await complete.write(bytes(1000));
+      await complete.end();
       await gateway.pass();
-      const trapped = await gateway.request(ask(gateway, 'trap', ''));
-      const along = await held.answer();
+      const { status: trapped } = await gateway.request(ask(gateway, 'trap', ''));
+      await gateway.pass();
+      const answered = [await slow.answered(), await complete.answered()];
+      await slow.write(bytes(1000));
+      const { status: slowStatus } = await slow.answer();
       await gateway.backOff();
+      answered.push(await complete.answered());
+      await complete.reset();
       // The first request after the back-off makes the new VM.
       await gateway.request(ask(gateway, 'hold', 'B', { body: bytes(10) }));
-      const after = await gateway.request(ask(gateway, 'hold', 'B', { body: bytes(10) }));
-      return [trapped.status, along.status, after];
+      return { trapped, answered, slowStatus, later: await gateway.request(ask(gateway, 'hold', 'B', { body: bytes(10) })) };
     },
-    expected: [503, 503, whole(bytes(10))],
+    expected: { trapped: 503, answered: [false, false, false], slowStatus: 503, later: whole(bytes(10)) },
   },
 ];

@@ -230,13 +230,12 @@ export class Host {
     return true;
   }
 
-  /** All streams of the VM die with it (facts §9). */
+  /** Its streams find out one by one: `Stream.vmFailed`. */
   #vmFailed(vm: Vm, callback: string, error: unknown): void {
     this.#proxy.log(vm, 'error', `Function: ${callback} failed: Uncaught ${error}`);
     if (!this.options.allowTraps && !(vm.isCanary && this.#booting)) this.#proxy.violation(`${vm.name} trapped in ${callback}: ${error}`);
     const thread = this.#threads.find((other) => other.vm === vm);
     if (thread) thread.failedAtMs = this.nowMs;
-    for (const [stream, owner] of [...this.#streams]) if (owner === vm) stream.vmFailed();
     for (const context of vm.contexts.values()) if (context instanceof RootHostContext) this.#proxy.cancelCalls(context);
   }
 

@@ -212,7 +212,11 @@ export class Stream implements StreamFacts {
     this.#respond(map, body, undefined, true);
   }
 
-  /** The VM died: 503, or a cut if the answer had begun (facts §9). */
+  /**
+   * Its VM died: 503, or a cut if the answer had begun. Only the stream whose callback trapped learns it at once; each other
+   * one with its next event. A request that is complete and held has none: it hangs until the client gives up (seen on 1.37.0
+   * and 1.40.0).
+   */
   vmFailed(): void {
     if (this.#state !== 'open') return;
     if (!this.#client.started) {
@@ -267,7 +271,11 @@ export class Stream implements StreamFacts {
   #requestHooks(): HalfStreamHooks {
     return {
       onHeaders: (end) => this.#createAndCall(end),
-      onData: (bytes, end) => this.#call('proxy_on_request_body', BodyAnswer.StopNoBuffer, bytes, Number(end)),
+      onData: (bytes, end) => {
+        const answer = this.#call('proxy_on_request_body', BodyAnswer.StopNoBuffer, bytes, Number(end));
+        if (answer !== BodyAnswer.Continue && this.#sentUpstream.length && this.#state === 'open') this.#stopsTooLate();
+        return answer;
+      },
       onTrailers: () => this.#call('proxy_on_request_trailers', 1, this.requestTrailers?.count ?? 0),
       forwardHeaders: (end) => this.#connect(end),
       forwardData: (bytes, end) => {
@@ -281,6 +289,13 @@ export class Stream implements StreamFacts {
       tooLarge: () => this.respondLocally({ status: 413, body: encodeText('Payload Too Large'), headers: [], details: '' }),
       over: () => this.#state !== 'open' || this.#from === 'proxy',
     };
+  }
+
+  /** Both filters keep what they hold in one buffer: the router what it may have to send again, ours what it stops. */
+  #stopsTooLate(): void {
+    this.setting.root?.vm.proxy.violation(
+      `stream ${this.id} stops a body of which a part went on already: with a retry policy the upstream gets bytes twice (seen on 1.40.0)`,
+    );
   }
 
   #createAndCall(endOfStream: boolean): number {
@@ -374,6 +389,7 @@ export class Stream implements StreamFacts {
     const context = this.#context;
     if (!context) return 0;
     const answer = context.vm.call(context, name, context.id, ...parameters);
+    if (context.vm.failure !== undefined) this.vmFailed();
     if (answer === undefined) return 0;
     return context.vm.stopIteration ? stopped : answer;
   }

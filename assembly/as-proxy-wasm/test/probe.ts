@@ -95,7 +95,8 @@ function set(name: Utf8, value: string): Status {
 
 class ProbeRoot extends RootContext {
   label: string = '';
-  held: Set<u32> = new Set<u32>();
+  /** Streams that wait for the tick or for an answer. */
+  held: Map<u32, ProbeStream> = new Map<u32, ProbeStream>();
   reread: bool = false;
   requests: u32 = 0;
   ticks: u32 = 0;
@@ -124,7 +125,7 @@ class ProbeRoot extends RootContext {
 
   onTick(): void {
     this.ticks++;
-    const ids = this.held.values();
+    const ids = this.held.keys();
     for (let i = 0; i < ids.length; i++) this.release(ids[i], 'tick');
   }
 
@@ -143,7 +144,9 @@ class ProbeRoot extends RootContext {
   }
 
   release(id: u32, why: string): void {
-    if (!this.held.delete(id)) return;
+    if (!this.held.has(id)) return;
+    this.held.get(id).decided = true;
+    this.held.delete(id);
     if (setEffectiveContext(id) !== Status.Ok) {
       say('gone ' + why);
       return;
@@ -176,7 +179,8 @@ class ProbeStream extends StreamContext {
   private early: usize = usize.MAX_VALUE;
   private seen: usize = 0;
   private sum: u32 = 0;
-  private decided: bool = false;
+  /** Let go: from now on every callback must answer Continue, or the upstream may get bytes twice. */
+  decided: bool = false;
 
   constructor(private readonly owner: ProbeRoot) {
     super(owner);
@@ -203,7 +207,7 @@ class ProbeStream extends StreamContext {
     this.owner.reread = this.verbs.has('reread');
     if (this.verbs.has('all')) {
       this.decided = true;
-      this.owner.held.add(this.id);
+      this.owner.held.set(this.id, this);
       return HeadersStatus.StopAllIterationAndWatermark;
     }
     if (this.verbs.has('share')) set(PROBED, this.share());
@@ -234,7 +238,7 @@ class ProbeStream extends StreamContext {
     if (this.verbs.has('pass') || this.decided) return BodyStatus.Continue;
     const holding = this.verbs.has('buffer') ? BodyStatus.StopIterationAndBuffer : BodyStatus.StopIterationAndWatermark;
     if (!endOfStream && this.seen < this.early) {
-      if (this.verbs.has('watchdog')) this.owner.held.add(this.id);
+      if (this.verbs.has('watchdog')) this.owner.held.set(this.id, this);
       return holding;
     }
     return this.finish() ? BodyStatus.Continue : holding;
@@ -278,14 +282,14 @@ class ProbeStream extends StreamContext {
   /** All bytes are here, or as many as we wait for. True: let go now. */
   private finish(): bool {
     if (this.verbs.has('watchdog')) {
-      this.owner.held.add(this.id);
+      this.owner.held.set(this.id, this);
       return false;
     }
     if (this.verbs.has('call')) {
       const status = httpCall(INDEXER, ASK, 0, 0, 1000);
       if (status === Status.Ok) {
         waiting.set(httpCallToken, this.id);
-        this.owner.held.add(this.id);
+        this.owner.held.set(this.id, this);
         return false;
       }
       say('call ' + status.toString());
