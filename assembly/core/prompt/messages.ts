@@ -3,7 +3,7 @@
 //
 //   entry: u32 content start │ u32 content end │ u8 role │ u8 kind │ u16 0        (content: between the quotes)
 
-import { equals } from '../json/text';
+import { Escape, equals, escapeBytes, escapeStatus, findByte, readEscape } from '../json/text';
 import { Container } from '../json/value';
 import { ROLE_ASSISTANT, ROLE_BEGIN, ROLE_DEVELOPER, ROLE_SYSTEM, ROLE_TOOL, ROLE_USER } from '../summary/format';
 
@@ -109,7 +109,11 @@ function readMessage(start: usize, end: usize, open: bool): bool {
     kind = MessageKind.Open;
   }
   const role = roleNumber(roleStart, roleEnd);
-  if (role == ROLE_BEGIN) kind = MessageKind.Other;
+  if (role == ROLE_BEGIN) {
+    kind = MessageKind.Other;
+    // A role that we cannot read may be the last user's, and what stands before that one depends on it.
+    if (roleStart == 0 || findByte(roleStart, roleEnd, 0x5c) != roleEnd) doubtfulUser = true;
+  }
   if (role == ROLE_USER) {
     lastUser = messages;
     if (looksLikeToolResponse(textStart, textEnd)) doubtfulUser = true;
@@ -140,8 +144,16 @@ function roleNumber(start: usize, end: usize): u32 {
   return ROLE_BEGIN;
 }
 
-/** Qwen3's template takes a user message in these marks for a tool's answer. An escape at the start may hide them. */
-function looksLikeToolResponse(start: usize, end: usize): bool {
-  if (end - start < 15) return false;
-  return memory.compare(start, TOOL_RESPONSE, 15) == 0 || load<u16>(start) == 0x755c;
+/** Qwen3's template takes a user message in these marks for a tool's answer. Its characters may be written as escapes. */
+function looksLikeToolResponse(ptr: usize, end: usize): bool {
+  for (let i: usize = 0; i < 15; i++) {
+    if (ptr >= end) return false;
+    let byte = <u32>load<u8>(ptr);
+    if (byte == 0x5c) {
+      ptr = readEscape(ptr, end);
+      byte = escapeStatus == Escape.Ok ? escapeBytes : 0;
+    } else ptr++;
+    if (byte != <u32>load<u8>(TOOL_RESPONSE + i)) return false;
+  }
+  return true;
 }

@@ -126,7 +126,7 @@ function renderChat(program: Program, open: bool): Reason {
     const kind = kindOf(i);
     if (kind == MessageKind.Other) return Reason.Message;
     const role = roleOf(i);
-    place = (<i32>i > lastUser ? AFTER_USER : 0) | (i + 1 == messages ? LAST : 0);
+    place = (lastUser >= 0 && <i32>i > lastUser ? AFTER_USER : 0) | (i + 1 == messages ? LAST : 0);
     const order = system | (previous << format.KEY_PREVIOUS_SHIFT) | (role << format.KEY_ROLE_SHIFT);
     const key = open && place != 0 ? anyPlace(program, order) : order | place;
     const literal = program.literal(key);
