@@ -40,6 +40,8 @@ export function checkMessage(ptr: usize, length: usize, pool: u32): MessageStatu
   if (<i32>load<u16>(ptr, format.AT_VERSION) != format.FORMAT_VERSION) return MessageStatus.Version;
   if (messageLength(ptr, length) != length) return MessageStatus.Truncated;
   if (load<u64>(ptr, format.AT_CHECKSUM) != checksumOf(ptr, length)) return MessageStatus.Corrupt;
+  const kind = kindOfMessage(ptr);
+  if (kind != format.KIND_SNAPSHOT && kind != format.KIND_DELTA) return MessageStatus.Foreign;
   return load<u32>(ptr, format.AT_POOL) == pool ? MessageStatus.Ok : MessageStatus.Pool;
 }
 
