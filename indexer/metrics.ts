@@ -19,7 +19,7 @@ export function createMetrics(options: { process?: boolean } = {}) {
     eventMessagesDropped: counter('kvane_event_messages_dropped_total', 'Messages that were no event batch of a known engine, by reason.', [
       'reason',
     ]),
-    eventBatches: counter('kvane_event_batches_total', 'Event batches applied.', ['pool']),
+    eventBatches: counter('kvane_event_batches_total', 'Event batches applied to the index.', ['pool']),
     eventBatchesRewritten: counter('kvane_event_batches_rewritten_total', 'Batches that only the fallback decoder could read.', ['pool']),
     eventBatchesUndecodable: counter('kvane_event_batches_undecodable_total', 'Batches that nothing could read.', ['pool']),
     eventBlocks: counter(
@@ -50,11 +50,11 @@ export function createMetrics(options: { process?: boolean } = {}) {
       'pool',
       'kind',
     ]),
-    publicationBytes: counter('kvane_publication_bytes_total', 'Bytes of deltas made.', ['pool']),
+    publicationBytes: counter('kvane_publication_bytes_total', 'Bytes of the deltas made.', ['pool']),
     publishTime: histogram('kvane_publish_seconds', 'Time to make a publication.', ['pool'], WORK_BUCKETS),
-    snapshotTime: histogram('kvane_snapshot_seconds', 'Time to make a snapshot.', ['pool'], WORK_BUCKETS),
-    polls: counter('kvane_polls_total', 'Polls, by result.', ['result']),
-    pollAnswerBytes: counter('kvane_poll_answer_bytes_total', 'Bytes of poll answers.', []),
+    snapshotTime: histogram('kvane_snapshot_seconds', 'Time to make a snapshot for newcomers.', ['pool'], WORK_BUCKETS),
+    polls: counter('kvane_polls_total', 'Polls answered, with messages or with nothing, and polls refused, by reason.', ['result']),
+    pollAnswerBytes: counter('kvane_poll_answer_bytes_total', 'Bytes of answers to polls.', []),
     pollers: gauge('kvane_pollers_waiting', 'Long polls that wait for a change.', []),
   };
 }

@@ -34,7 +34,7 @@ interface Batch {
 export function canonicalBatch(payload: Uint8Array): Uint8Array | undefined {
   const batch = readBatch(payload);
   if (!batch) return undefined;
-  return encode([batch.timestamp, batch.events.map(canonicalEvent), batch.rank], { useBigInt64: true, forceIntegerToFloat: false });
+  return encode([batch.timestamp, batch.events.map(canonicalEvent), batch.rank], { useBigInt64: true });
 }
 
 /** Time and rank of a batch, without its events where the layout allows it. Undefined: unreadable. */
@@ -75,6 +75,7 @@ function canonicalEvent(event: unknown): unknown {
   const fields = FIELDS.get(type);
   if (!fields) return event;
   const values = list ? list.slice(1) : fields.map((name) => map[name] ?? null);
+  if (fields.length === 0) return [type];
   const canonical = values.map((value) => value ?? null);
   canonical[0] = unsignedAll(canonical[0]);
   if (type === 'BlockStored') {

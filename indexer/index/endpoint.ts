@@ -25,6 +25,8 @@ export class Endpoint {
   readonly config: EngineConfig;
   readonly stream: EventStream;
   ready = false;
+  /** The engine was asked for its load at least once, whatever it answered. */
+  asked = false;
   load: { readonly metrics: RankMetrics; readonly at: number } | undefined;
   /** State of the connection to a dialled PUB socket; undefined until the first one. */
   connected: boolean | undefined;

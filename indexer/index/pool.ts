@@ -28,8 +28,8 @@ export interface PoolDependencies {
   readonly log: Logger;
 }
 
-/** How long a pool waits for its event streams before it counts as ready without them. */
-const STREAMS_TIMEOUT_MS = 10_000;
+/** How long a pool waits for engines, streams and rendering before it counts as ready without them. */
+const READY_TIMEOUT_MS = 10_000;
 
 export class Pool {
   readonly name: string;
@@ -99,17 +99,16 @@ export class Pool {
     for (const endpoint of this.endpoints.values()) endpoint.stream.stop();
   }
 
-  /** Table, program and streams are there, or it is known why not. */
+  /** Table, program, engines and streams are there, or it is known why not. */
   get isReady(): boolean {
-    if (this.keeper && !this.keeper.settled && !this.streamsTimedOut) return false;
-    return (
-      this.streamsTimedOut ||
-      [...this.endpoints.values()].every(({ config, connected, stream }) => (!config.events || connected) && !stream.isReplaying)
-    );
+    if (this.timedOut) return true;
+    const settled = ({ config, asked, connected, stream }: Endpoint): boolean =>
+      asked && (!this.table || ((!config.events || connected === true) && !stream.isReplaying));
+    return (this.keeper?.settled ?? true) && [...this.endpoints.values()].every(settled);
   }
 
-  private get streamsTimedOut(): boolean {
-    return Date.now() - this.startedAt > STREAMS_TIMEOUT_MS;
+  private get timedOut(): boolean {
+    return this.startedAt > 0 && Date.now() - this.startedAt > READY_TIMEOUT_MS;
   }
 
   load(): SummaryLoad[] {
@@ -234,6 +233,7 @@ export class Pool {
         this.publishModels();
       },
       scraped: (seconds, ok) => {
+        for (const endpoint of here) endpoint.asked = true;
         metrics.scrapes.inc({ pool: this.name, result: ok ? 'ok' : 'failed' });
         if (ok) metrics.scrapeTime.observe({ pool: this.name }, seconds);
       },

@@ -167,7 +167,14 @@ async function collectTruth(
 async function learnCompletionPrefix(renderer: Renderer, options: LearnOptions): Promise<Uint8Array> {
   if (!renderer.renderCompletion) return options.completionPrefix;
   const probe = 'KvaneSentinelQ';
-  const text = textOf(await renderer.renderCompletion(probe)) ?? '';
+  let text: string;
+  try {
+    text = textOf(await renderer.renderCompletion(probe)) ?? '';
+  } catch (error) {
+    // An engine may render chats only: the tokenizer file has to do.
+    if (isKvaneError(error, 'render.disabled') || isKvaneError(error, 'render.refused')) return options.completionPrefix;
+    throw error;
+  }
   const at = text.indexOf(probe);
   if (at < 0) throw new KvaneError('template.unlearnable', 'a completion prompt is not rendered as itself');
   return Buffer.from(text.slice(0, at), 'utf8');
