@@ -27,7 +27,7 @@ export async function envoyGateway(version: EnvoyVersion, wasm: string, setup: S
   const filter = { wasm, allowOnHeadersStopIteration: setup.pause ?? true };
   const port = Number((await closedPort()).split(':')[1]);
   const optionsFor = (configuration: string): BootstrapOptions => ({
-    pool: { name: 'pool', endpoints: [endpoints.A, endpoints.B, endpoints.D], trailers: true },
+    pool: { name: 'pool', endpoints: [endpoints.A, endpoints.B, ...(setup.dead ? [endpoints.D] : [])], trailers: true },
     clusters: setup.noIndexer ? [] : [{ name: 'indexer', endpoints: [`127.0.0.1:${(indexer.address() as AddressInfo).port}`] }],
     filters: [{ ...filter, configuration }],
     strip: setup.strip ?? true,

@@ -13,7 +13,7 @@ export async function hostGateway(wasm: FilterModule, setup: Setup): Promise<Gat
   const host = await Host.start({
     wasm,
     plugins: [first, ...(setup.second === undefined ? [] : [{ ...first, name: 'second', configuration: setup.second }])],
-    clusters: { pool: [A, B, D], ...(!setup.noIndexer && { indexer: ['10.0.0.9:8000'] }) },
+    clusters: { pool: [A, B, ...(setup.dead ? [D] : [])], ...(!setup.noIndexer && { indexer: ['10.0.0.9:8000'] }) },
     ...(setup.bufferLimitBytes !== undefined && { bufferLimitBytes: setup.bufferLimitBytes }),
     strip: setup.strip ?? true,
     strict: false,

@@ -9,6 +9,8 @@ export interface Setup {
   readonly bufferLimitBytes?: number;
   readonly pause?: boolean;
   readonly strip?: boolean;
+  /** The pool has D too, which refuses connections; the fallback may pick it. */
+  readonly dead?: boolean;
   /** No cluster `indexer`. */
   readonly noIndexer?: boolean;
   /** Configurations can be updated. */
@@ -53,7 +55,7 @@ export interface OpenRequest {
 }
 
 export interface Gateway {
-  /** Addresses of the pool: A and B serve, D refuses connections, U is not in it. */
+  /** Addresses of the pool: A and B serve, D refuses connections (setup `dead`), U is not in it. */
   readonly endpoints: Readonly<Record<'A' | 'B' | 'D' | 'U', string>>;
   request(request: GatewayRequest): Promise<Answer>;
   open(request: GatewayRequest): Promise<OpenRequest>;
