@@ -1,7 +1,7 @@
 // One pool: endpoints, their planes, streams and load, render programs → the tables of its summary.
 import type { Logger } from 'pino';
 import type { Config, EngineConfig, PoolConfig } from '../config.js';
-import { type EngineModels, EngineRenderer } from '../engines/api.js';
+import { EngineRenderer } from '../engines/api.js';
 import { EngineWatch } from '../engines/watch.js';
 import { describe } from '../errors.js';
 import { readMessage } from '../events/frames.js';
@@ -11,13 +11,14 @@ import type { Metrics } from '../metrics.js';
 import { EndpointIds, groupOf } from '../pods/ids.js';
 import { type PodSource, staticPods } from '../pods/source.js';
 import type { InFlight } from '../publish/in-flight.js';
-import type { SummaryEndpoint, SummaryLoad, SummaryModel, SummaryTables } from '../publish/summary.js';
+import type { SummaryLoad, SummaryTables } from '../publish/summary.js';
 import { ProgramKeeper } from '../templates/keeper.js';
 import { loadTokenTable } from '../tokens/load.js';
 import type { TokenTable } from '../tokens/table.js';
 import { Endpoint } from './endpoint.js';
 import { EventCounters } from './event-counters.js';
 import { Plane } from './plane.js';
+import { PoolTables } from './pool-tables.js';
 import { seedsOf } from './seeds.js';
 
 export interface PoolDependencies {
@@ -51,8 +52,7 @@ export class Pool {
   private readonly watches = new Map<string, EngineWatch>();
   private readonly seeds;
   private readonly abort = new AbortController();
-  private readonly models = new Map<string, EngineModels>();
-  private tablesNow: SummaryTables;
+  private readonly summary: PoolTables;
   private startedAt = 0;
 
   constructor(
@@ -68,13 +68,13 @@ export class Pool {
     this.tableReason = loaded.reason;
     const { blockTokens, strideBytes } = config;
     const parameters = { blockTokens, strideBytes, enabled: true, ageLimitMs: deps.settings.publish.ageLimitMs, ...this.seeds };
-    this.tablesNow = { parameters, models: this.modelList(), endpoints: [], programs: [] };
+    this.summary = new PoolTables(parameters, [config.model, ...config.aliases], () => this.onTables());
     if (this.table) this.keeper = this.makeKeeper(this.table);
   }
 
   /** As of now; a part that did not change is the same object as before. */
   get tables(): SummaryTables {
-    return this.tablesNow;
+    return this.summary.tables;
   }
 
   async start(): Promise<void> {
@@ -84,7 +84,7 @@ export class Pool {
     let engines: readonly EngineConfig[] = [];
     this.pods.start((found) => (engines = found));
     for (const engine of engines) await this.add(engine);
-    this.publishEndpoints();
+    this.summary.setEndpoints([...this.endpoints.values()]);
     this.keeper?.start();
     for (const engine of engines) this.watch(engine.url);
     for (const endpoint of this.endpoints.values()) this.follow(endpoint);
@@ -220,7 +220,7 @@ export class Pool {
       ready: (ready) => {
         for (const endpoint of here) endpoint.ready = ready;
         this.log.info({ url }, ready ? 'engine answers' : 'engine does not answer, withdrawn');
-        this.publishEndpoints();
+        this.summary.setEndpoints([...this.endpoints.values()]);
         if (ready) this.keeper?.wake();
       },
       restarted: () => {
@@ -228,10 +228,7 @@ export class Pool {
         if (restartsNow() === restarts) for (const { stream } of here) stream.reset();
         this.keeper?.wake();
       },
-      models: (models) => {
-        this.models.set(url, models);
-        this.publishModels();
-      },
+      models: (models) => this.summary.setModels(url, models),
       scraped: (seconds, ok) => {
         for (const endpoint of here) endpoint.asked = true;
         metrics.scrapes.inc({ pool: this.name, result: ok ? 'ok' : 'failed' });
@@ -261,7 +258,7 @@ export class Pool {
             reason ? `chats cannot be rendered: ${reason}` : 'chat rendering learned',
           );
         }
-        this.setTables({ programs: [program] });
+        this.summary.setPrograms([program]);
       },
     });
     if (rendering === 'none') {
@@ -270,31 +267,5 @@ export class Pool {
       keeper.settled = true;
     }
     return keeper;
-  }
-
-  private publishEndpoints(): void {
-    const endpoints = [...this.endpoints.values()].map(({ id, config, ready }): SummaryEndpoint => {
-      const { address, name, namespace, rank } = config;
-      return { id, address, name, namespace, rank, ready };
-    });
-    this.setTables({ endpoints });
-  }
-
-  private publishModels(): void {
-    const models = this.modelList();
-    if (JSON.stringify(models) !== JSON.stringify(this.tablesNow.models)) this.setTables({ models });
-  }
-
-  private modelList(): SummaryModel[] {
-    const { model, aliases } = this.config;
-    const found = [...this.models.values()];
-    const bases = new Set([model, ...aliases, ...found.flatMap(({ bases }) => bases)]);
-    const adapters = new Set(found.flatMap(({ adapters }) => adapters).filter((name) => !bases.has(name)));
-    return [...[...bases].map((name) => ({ name, adapter: false })), ...[...adapters].map((name) => ({ name, adapter: true }))];
-  }
-
-  private setTables(change: Partial<SummaryTables>): void {
-    this.tablesNow = { ...this.tablesNow, ...change };
-    this.onTables();
   }
 }

@@ -29,6 +29,8 @@ export class ProgramKeeper {
   private timer: NodeJS.Timeout | undefined;
   private retryMs = RETRY_FIRST_MS;
   private busy = false;
+  /** Woken while busy. */
+  private again = false;
   private stopped = false;
   private seed = 1;
 
@@ -47,6 +49,7 @@ export class ProgramKeeper {
 
   /** An engine became ready, or restarted: learn, or check. */
   wake(): void {
+    this.again = this.busy;
     this.schedule(0);
   }
 
@@ -69,7 +72,8 @@ export class ProgramKeeper {
       }
     } finally {
       this.busy = false;
-      this.schedule(next);
+      this.schedule(this.again ? 0 : next);
+      this.again = false;
     }
   }
 
