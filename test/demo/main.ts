@@ -54,12 +54,12 @@ async function begin(): Promise<void> {
   const envoyPath = await getEnvoy(DEFAULT_VERSION);
   done(`Envoy ${DEFAULT_VERSION}`, `${envoyPath.replace(process.env.HOME ?? '\0', '~')}, unchanged`);
   await stage.startEngines();
-  done('four engines', `simulated vLLM: real Qwen3 tokens, ${BLOCKS - 1} KV blocks of ${BLOCK_TOKENS} tokens each, KV events over ZMQ`);
+  done('four engines', `simulated vLLM: real Qwen3 tokens, KV events over ZMQ, ${BLOCKS - 1} blocks of ${BLOCK_TOKENS} tokens`);
   await stage.startIndexer();
   const rendering = stage.indexer.status()[0]?.rendering;
   done('indexer', `follows the four event streams; learned the chat template from ${rendering?.renders ?? 0} renderings`);
   await stage.startEnvoy(DEFAULT_VERSION);
-  done('Envoy', `${WORKERS} workers with kvane’s filter; each holds the summary that one of its VMs polled for all`);
+  done('Envoy', `${WORKERS} workers run kvane’s filter; one poll brought the indexer’s summary to both`);
 }
 
 function showUrls(): void {
