@@ -8,6 +8,7 @@
 //   share           compare-and-swap a shared counter          props           read properties
 //   trap            trap in the headers callback               log             log every callback
 //   after           change a header after the decision         all             hold everything until the tick releases
+//   again           stop once more after the decision, which is a mistake
 //   reread          look at the body from the tick             twice           read a header that came twice
 //
 // "Decide": set `x-probed` to what was seen, and the destination header to `x-want`; then let go.
@@ -235,6 +236,7 @@ class ProbeStream extends StreamContext {
       say('after ' + set(PROBED, 'after').toString());
     }
     if (endOfStream) this.trace('request body end seen=' + this.seen.toString() + ' sum=' + this.sum.toString());
+    if (this.decided && this.verbs.has('again') && !endOfStream) return BodyStatus.StopIterationAndWatermark;
     if (this.verbs.has('pass') || this.decided) return BodyStatus.Continue;
     const holding = this.verbs.has('buffer') ? BodyStatus.StopIterationAndBuffer : BodyStatus.StopIterationAndWatermark;
     if (!endOfStream && this.seen < this.early) {
