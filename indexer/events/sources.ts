@@ -8,7 +8,7 @@ export interface SourceHandlers {
   message(frames: readonly Buffer[]): void;
   /** The connection (of a dialled engine) is up or was lost. */
   connection?(up: boolean): void;
-  /** The receive loop died: a defect. */
+  /** A message could not be handled, or the socket died: a defect. */
   failed(error: unknown): void;
 }
 
@@ -32,7 +32,14 @@ const options = {
 
 async function pump(socket: Subscriber, handlers: SourceHandlers): Promise<void> {
   try {
-    for await (const frames of socket) handlers.message(frames);
+    for await (const frames of socket) {
+      // One message that cannot be handled must not end the stream.
+      try {
+        handlers.message(frames);
+      } catch (error) {
+        handlers.failed(error);
+      }
+    }
   } catch (error) {
     if (!socket.closed) handlers.failed(error);
   }

@@ -159,11 +159,16 @@ export class EventStream {
       expected = sequence + 1n;
       this.apply(sequence, payload);
     };
-    void this.options.replay!(from, onBatch, state.abort.signal).then((outcome) => {
+    const finish = (outcome: ReplayOutcome): void => {
       if (this.replaying !== state) return;
       if (outcome.end !== 'marker') this.options.on?.('replay_failed');
+      // Nothing published so far, and nothing missed.
+      else if (from === 0n && this.last === undefined && state.held.size === 0) this.complete = true;
       this.release();
-    });
+    };
+    this.options.replay!(from, onBatch, state.abort.signal)
+      .then(finish)
+      .catch(() => this.options.on?.('replay_failed'));
   }
 
   /** Keeps a live event for after the replay. */

@@ -27,7 +27,7 @@ export interface LearnOptions {
 
 export interface Refusal {
   readonly place: string;
-  readonly reason: 'ambiguous' | 'content' | 'mismatch';
+  readonly reason: 'ambiguous' | 'content' | 'mismatch' | 'length';
 }
 
 export interface LearnResult {
@@ -40,6 +40,9 @@ export interface LearnResult {
   readonly verified: number;
   readonly covered: number;
 }
+
+/** Field width in format.ts, PROGRAMS. */
+const LITERAL_MAX_BYTES = 0xffff;
 
 /** Throws what the renderer throws, except refusals of single chats. */
 export async function learnProgram(renderer: Renderer, options: LearnOptions): Promise<LearnResult> {
@@ -56,8 +59,10 @@ export async function learnProgram(renderer: Renderer, options: LearnOptions): P
   const entries: ProgramEntry[] = [];
   await eachLimited([...learned.values()], concurrency, async (one) => {
     const content = one.place.role === 'end' ? CONTENT_IDENTITY : await contentFunction(render, one);
+    const literal = Buffer.from(one.literal, 'utf8');
     if (content === undefined) refused.push({ place: placeName(one.place), reason: 'content' });
-    else entries.push({ ...one.place, literal: Buffer.from(one.literal, 'utf8'), content });
+    else if (literal.length > LITERAL_MAX_BYTES) refused.push({ place: placeName(one.place), reason: 'length' });
+    else entries.push({ ...one.place, literal, content });
   });
   entries.sort((a, b) => keyOf(a) - keyOf(b));
 

@@ -145,6 +145,7 @@ describe('with a replay socket', () => {
     const s = stream({ replay: true });
     s.connected();
     await settle();
+    expect(s.complete).toBe(true);
     feed(s, [0, 1]);
     expect(applied).toEqual([0, 1]);
     expect(s.complete).toBe(true);
