@@ -262,7 +262,7 @@ function skipExtension(): void {
     if (have(size)) at += size;
     return;
   }
-  if (tag >= 0xc7 && tag <= 0xc9 && have(6)) {
+  if (tag >= 0xc7 && tag <= 0xc9 && have(tag == 0xc7 ? 3 : tag == 0xc8 ? 4 : 6)) {
     const size: usize = tag == 0xc7 ? 3 + <usize>load<u8>(at + 1) : tag == 0xc8 ? 4 + <usize>big16(at + 1) : 6 + <usize>big32(at + 1);
     if (have(size)) {
       at += size;
@@ -287,24 +287,19 @@ export function readIdsInto(target: usize, room: u32): u32 {
   const safe = end - min<usize>(end - ptr, 9);
   for (let i: u32 = 0; i < count; i++) {
     let id: u32 = 0;
-    if (ptr < safe) {
-      const tag = <u32>load<u8>(ptr);
-      if (tag == 0xcd) {
-        id = big16(ptr + 1);
-        ptr += 3;
-      } else if (tag < 0x80) {
-        id = tag;
-        ptr += 1;
-      } else if (tag == 0xce) {
-        id = big32(ptr + 1);
-        ptr += 5;
-      } else if (tag == 0xcc) {
-        id = load<u8>(ptr + 1);
-        ptr += 2;
-      } else {
-        fail();
-        return 0;
-      }
+    const tag: u32 = ptr < safe ? load<u8>(ptr) : 0xff;
+    if (tag == 0xcd) {
+      id = big16(ptr + 1);
+      ptr += 3;
+    } else if (tag < 0x80) {
+      id = tag;
+      ptr += 1;
+    } else if (tag == 0xce) {
+      id = big32(ptr + 1);
+      ptr += 5;
+    } else if (tag == 0xcc) {
+      id = load<u8>(ptr + 1);
+      ptr += 2;
     } else {
       at = ptr;
       const wide = readInteger();

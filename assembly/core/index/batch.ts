@@ -32,6 +32,8 @@ enum Field {
   Window,
   Locality,
   Other,
+  /** Of SGLang's maps only: in arrays it has no place of its own. */
+  Salt,
 }
 
 enum Event {
@@ -58,6 +60,7 @@ const LORA_ID = utf8('lora_id');
 const MEDIUM = utf8('medium');
 const LORA_NAME = utf8('lora_name');
 const EXTRA_KEYS = utf8('extra_keys');
+const CACHE_SALT = utf8('cache_salt');
 const GROUP_IDX = utf8('group_idx');
 const KV_CACHE_SPEC_KIND = utf8('kv_cache_spec_kind');
 const LOCALITY = utf8('locality');
@@ -91,6 +94,7 @@ let blockSize: u64 = 0;
 let hasLoraId: bool = false;
 let loraNamePtr: usize = 0;
 let loraNameLength: u32 = 0;
+let namedSalt: u64 = 0;
 let extraKeysAt: usize = 0;
 let onGpu: bool = true;
 let local: bool = true;
@@ -106,6 +110,7 @@ function resetEvent(): void {
   blockSize = 0;
   hasLoraId = false;
   loraNameLength = 0;
+  namedSalt = 0;
   extraKeysAt = 0;
   onGpu = true;
   local = true;
@@ -119,17 +124,19 @@ export function applyBatch(slot: Slot, ptr: usize, length: usize): bool {
   msgpack.open(ptr, length);
   const events = findEvents();
   if (events == 0) return false;
-  msgpack.open(events, ptr + length - events);
-  let left = msgpack.readArray();
-  while (left != 0 && !msgpack.failed) {
-    left--;
+  const end = ptr + length;
+  msgpack.open(events, end - events);
+  for (let left = msgpack.readArray(); left != 0; left--) {
     count(Counter.Events, 1);
+    const start = msgpack.position();
     readEvent();
-    if (msgpack.failed) break;
-    applyEvent(slot);
+    if (msgpack.failed) {
+      // A value of another type than the field has. The batch was passed over as a whole before, so the event has an end.
+      count(Counter.Malformed, 1);
+      msgpack.open(start, end - start);
+      msgpack.skip();
+    } else applyEvent(slot);
   }
-  // What follows a broken value cannot be found again: the rest of the batch is lost.
-  if (msgpack.failed) count(Counter.Malformed, 1);
   if (slot.sweep) sweepReachability(slot);
   return true;
 }
@@ -209,6 +216,7 @@ function fieldOfName(): Field {
     case 10:
       if (is(BLOCK_SIZE)) return Field.BlockSize;
       if (is(EXTRA_KEYS)) return Field.ExtraKeys;
+      if (is(CACHE_SALT)) return Field.Salt;
       break;
     case 12:
       if (is(BLOCK_HASHES)) return Field.Hashes;
@@ -281,6 +289,11 @@ function readField(field: Field): void {
       msgpack.readText();
       loraNamePtr = msgpack.textPtr;
       loraNameLength = msgpack.textLength;
+      return;
+    case Field.Salt:
+      if (msgpack.peek() != Kind.String) break;
+      msgpack.readText();
+      if (msgpack.textLength != 0) namedSalt = textHash(msgpack.textPtr, msgpack.textLength);
       return;
     case Field.ExtraKeys:
       if (msgpack.peek() == Kind.Array) extraKeysAt = msgpack.position();
@@ -388,7 +401,7 @@ let firstOdd: u32 = 0;
  * (a tuple) and hashes of prompt embeddings. Sets `salt` and `firstOdd`, the first block with one of the latter.
  */
 function readExtraKeys(root: bool): void {
-  salt = 0;
+  salt = root ? namedSalt : 0;
   firstOdd = hashCount;
   if (extraKeysAt == 0) return;
   const back = msgpack.position();
@@ -401,6 +414,7 @@ function readExtraKeys(root: bool): void {
       msgpack.skip();
       continue;
     }
+    let adapterNamed = loraNameLength == 0; // its name stands first; the same text again is a salt
     let left = msgpack.readArray();
     while (left != 0 && !msgpack.failed) {
       left--;
@@ -410,7 +424,10 @@ function readExtraKeys(root: bool): void {
         continue;
       }
       msgpack.readText();
-      if (loraNameLength != 0 && msgpack.textIs(loraNamePtr, loraNameLength)) continue;
+      if (!adapterNamed && msgpack.textIs(loraNamePtr, loraNameLength)) {
+        adapterNamed = true;
+        continue;
+      }
       if (root && i == 0 && salt == 0) salt = textHash(msgpack.textPtr, msgpack.textLength);
       else firstOdd = min<u32>(firstOdd, i);
     }

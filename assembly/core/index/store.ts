@@ -38,13 +38,18 @@ let textRoom: u32 = 0;
 
 const PARTIAL_MASK: u64 = 0x00ffffffffffffff;
 
-/** Room for the text of one block: a partial word, the tokens and 16 bytes that stores may overrun. */
-function reserveText(tokens: u32): void {
-  const need = tokens * longestToken + 32;
-  if (need <= textRoom) return;
+/** Longest text that one block may have (bytes): engines write blocks of a few thousand tokens at most. */
+const TEXT_BYTES_MAX: u64 = 1 << 26;
+
+/** Room for the text of one block: a partial word, the tokens and 16 bytes that stores may overrun. False: longer than any block. */
+function reserveText(tokens: u32): bool {
+  const need = <u64>tokens * <u64>longestToken + 32;
+  if (need <= <u64>textRoom) return true;
+  if (need > TEXT_BYTES_MAX) return false;
   if (text != 0) heap.free(text);
-  text = heap.alloc(need);
-  textRoom = need;
+  text = heap.alloc(<usize>need);
+  textRoom = <u32>need;
+  return true;
 }
 
 /**
@@ -73,7 +78,7 @@ export function storeBlocks(
     if (parent == 0) return Stored.Orphan;
   } else if (allResident(slot, hashes, count)) return Stored.Ok; // a full report and a second copy look the same
 
-  reserveText(blockTokens);
+  if (!reserveText(blockTokens)) return Stored.TooLong;
   for (let i: u32 = 0; i < count; i++) {
     const hash = load<u64>(hashes + ((<usize>i) << 3));
     const known = findBlock(slot, hash);
