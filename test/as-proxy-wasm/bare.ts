@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 type Exports = Record<string, (...parameters: number[]) => number>;
 type Imports = Record<string, (...parameters: number[]) => number>;
 
+const modules = new Map<string, WebAssembly.Module>();
+
 /** An instance without a host around it: imports are what the test gives, all others answer "not found". */
 export class Bare {
   readonly call: Exports;
@@ -10,7 +12,8 @@ export class Bare {
   readonly imported: readonly string[];
 
   constructor(path: string, imports: (bare: Bare) => Imports = () => ({})) {
-    const module = new WebAssembly.Module(readFileSync(path));
+    const module = modules.get(path) ?? new WebAssembly.Module(readFileSync(path));
+    modules.set(path, module);
     const given = imports(this);
     this.imported = WebAssembly.Module.imports(module).map(({ module: from, name }) => `${from}.${name}`);
     const env = Object.fromEntries(WebAssembly.Module.imports(module).map(({ name }) => [name, given[name] ?? (() => 1)]));

@@ -27,7 +27,9 @@ describe('contexts by number', () => {
     const operations = fc.array(
       fc.tuple(fc.boolean(), fc.oneof(fc.integer({ min: 2, max: 300 }), fc.integer({ min: 2, max: 0xffffffff }))),
       {
+        minLength: 300,
         maxLength: 1500,
+        size: 'max',
       },
     );
     fc.assert(
@@ -43,9 +45,10 @@ describe('contexts by number', () => {
             bare.call.proxy_on_delete!(id);
           }
         }
-        for (const [, id] of list) expect(bare.call.proxy_on_request_headers!(id, 0, 0)).toBe(open.has(id) ? answerOf(id) : CONTINUE);
+        const wrong = list.filter(([, id]) => bare.call.proxy_on_request_headers!(id, 0, 0) !== (open.has(id) ? answerOf(id) : CONTINUE));
+        expect(wrong).toEqual([]);
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
   });
 
@@ -55,7 +58,8 @@ describe('contexts by number', () => {
     for (const id of ids) bare.call.proxy_on_context_create!(id, 1);
     expect(ids.every((id) => bare.call.proxy_on_request_headers!(id, 0, 0) === answerOf(id))).toBe(true);
     for (const id of ids) if (id % 3 === 0) bare.call.proxy_on_delete!(id);
-    for (const id of ids) expect(bare.call.proxy_on_request_headers!(id, 0, 0)).toBe(id % 3 === 0 ? CONTINUE : answerOf(id));
+    const wrong = ids.filter((id) => bare.call.proxy_on_request_headers!(id, 0, 0) !== (id % 3 === 0 ? CONTINUE : answerOf(id)));
+    expect(wrong).toEqual([]);
   });
 
   test('numbers that nobody knows never trap', () => {

@@ -8,6 +8,7 @@
 //   share           compare-and-swap a shared counter          props           read properties
 //   trap            trap in the headers callback               log             log every callback
 //   after           change a header after the decision         all             hold everything until the tick releases
+//   keep            do not strip a destination header
 //   again           stop once more after the decision, which is a mistake
 //   reread          look at the body from the tick             twice           read a header that came twice
 //
@@ -201,7 +202,7 @@ class ProbeStream extends StreamContext {
       }
     }
     this.trace('request headers end=' + endOfStream.toString());
-    removeHeader(HeaderMap.RequestHeaders, DESTINATION);
+    if (!this.verbs.has('keep')) removeHeader(HeaderMap.RequestHeaders, DESTINATION);
     set(CONFIG, this.owner.label);
     if (this.verbs.has('trap')) unreachable();
     if (this.verbs.has('twice') && getHeader(HeaderMap.RequestHeaders, TWICE) === Status.Ok) set(PROBED, resultText());
