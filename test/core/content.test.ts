@@ -59,7 +59,7 @@ describe.each(BUILDS)('%s', (build) => {
     const expected = contentOf(content, value);
     expect(applyContent(content, value)).toBe(expected);
     const decision = decide(core, user(literal), true);
-    const prompt = Buffer.from(expected === undefined ? '[open]' : `[open]${expected}[this closes the last stride]`);
+    const prompt = Buffer.from(expected === undefined ? '' : `[open]${expected}[this closes the last stride]`);
     expect(decision.reason).toBe(expected === undefined ? 'content' : 'covered');
     expect(decision.promptBytes).toBe(prompt.length);
     expect(decision.keys).toEqual(keysOf(prompt, STRIDE, CHAIN_SEED, namespace));

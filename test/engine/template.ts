@@ -1,5 +1,5 @@
 // Renders chats with the model's own Jinja template.
-import { Template } from '@huggingface/jinja';
+import { pythonTemplate } from './python-jinja.js';
 
 /** A message as the template sees it: content parsed, arguments re-serialised. */
 export interface TemplateMessage {
@@ -25,10 +25,10 @@ export interface Chat {
 }
 
 export class ChatTemplate {
-  private readonly template: Template;
+  private readonly template: ReturnType<typeof pythonTemplate>;
 
   constructor(source: string) {
-    this.template = new Template(source);
+    this.template = pythonTemplate(source);
   }
 
   render(chat: Chat): string {

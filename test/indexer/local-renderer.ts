@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { KvaneError } from '../../indexer/errors.js';
 import type { Renderer } from '../../indexer/templates/renderer.js';
-import { pythonTemplate } from './python-jinja.js';
+import { pythonTemplate } from '../engine/python-jinja.js';
 
 export interface LocalRenderer extends Renderer {
   readonly renders: () => number;

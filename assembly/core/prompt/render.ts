@@ -10,7 +10,7 @@ import * as format from '../summary/format';
 import { contentEnd, contentStart, doubtfulUser, isNull, kindOf, lastUser, MessageKind, messages, readMessages, roleOf } from './messages';
 import { Program } from './program';
 import { Reason } from './reason';
-import { appendBytes, appendContent, appendJson, beginText } from './text';
+import { appendBytes, appendJson, appendPrepared, beginText, prepareContent } from './text';
 
 export const enum Endpoint {
   Chat,
@@ -131,11 +131,13 @@ function renderChat(program: Program, open: bool): Reason {
     const key = open && place != 0 ? anyPlace(program, order) : order | place;
     const literal = program.literal(key);
     if (literal == 0) return Reason.RoleOrder;
-    let reason = appendBytes(literal, <usize>program.literalLength(key));
-    if (reason != Reason.Covered) return reason;
     const content = program.content(key);
     if (kind == MessageKind.Open && <i32>content != format.CONTENT_IDENTITY) return Reason.Early;
-    reason = appendContent(contentStart(i), contentEnd(i), content);
+    let reason = prepareContent(contentStart(i), contentEnd(i), content);
+    if (reason != Reason.Covered) return reason;
+    reason = appendBytes(literal, <usize>program.literalLength(key));
+    if (reason != Reason.Covered) return reason;
+    reason = appendPrepared();
     if (reason != Reason.Covered) return reason;
     previous = role;
   }

@@ -80,17 +80,28 @@ function mayHoldThink(ptr: usize, end: usize): bool {
   return find(ptr, end, THINK_TAIL, 6) != end || find(ptr, end, BACKSLASH_U, 2) != end;
 }
 
-/** Adds a message's content as its content function makes it. */
-export function appendContent(ptr: usize, end: usize, content: u32): Reason {
-  if (content == format.CONTENT_IDENTITY) return appendJson(ptr, end);
+// A content made ready by `prepareContent`: as it stands in the request (raw), or unescaped and cut.
+let contentFrom: usize = 0;
+let contentTo: usize = 0;
+let contentRaw: bool = true;
+
+/**
+ * Makes the content [ptr, end) of a message ready as its content function says. Anything but `Covered`: the template would render
+ * this message in a way that the function does not cover, so nothing of it is sure, not even what stands before the content.
+ */
+export function prepareContent(ptr: usize, end: usize, content: u32): Reason {
+  contentFrom = ptr;
+  contentTo = end;
+  contentRaw = true;
+  if (content == format.CONTENT_IDENTITY) return Reason.Covered;
   const thinks = <i32>content >= format.CONTENT_AFTER_THINK_NEWLINES && mayHoldThink(ptr, end);
-  if (!thinks && (content == format.CONTENT_WITHOUT_THINK || content == format.CONTENT_AFTER_THINK_NEWLINES)) return appendJson(ptr, end);
+  if (!thinks && (content == format.CONTENT_WITHOUT_THINK || content == format.CONTENT_AFTER_THINK_NEWLINES)) return Reason.Covered;
 
   const text = reserveScratch(end - ptr + 16 + OVERREAD_BYTES);
   let stop = unescapeInto(ptr, end, text);
   if (stop == 0) return escapeReason();
   let start = text;
-  let cut = thinks ? lastThink(start, stop) : 0;
+  const cut = thinks ? lastThink(start, stop) : 0;
   switch (content) {
     case format.CONTENT_AFTER_THINK_NEWLINES:
       if (cut != 0) start = skipNewlines(cut, stop);
@@ -114,7 +125,15 @@ export function appendContent(ptr: usize, end: usize, content: u32): Reason {
       if (content != format.CONTENT_STRIP_RIGHT) start = stripLeft(start, stop);
       if (content != format.CONTENT_STRIP_LEFT) stop = stripRight(start, stop);
   }
-  return appendBytes(start, stop - start);
+  contentFrom = start;
+  contentTo = stop;
+  contentRaw = false;
+  return Reason.Covered;
+}
+
+/** Adds the content made ready. */
+export function appendPrepared(): Reason {
+  return contentRaw ? appendJson(contentFrom, contentTo) : appendBytes(contentFrom, contentTo - contentFrom);
 }
 
 /** Address behind the last "</think>", 0 when there is none. */

@@ -86,10 +86,10 @@ function renderChat(program: RenderProgram, messages: readonly Message[]): Rende
     if (odd || Object.values(more).some(isPresent) || !ROLES.includes(role as string)) return { text, reason: 'message' };
     const entry = entryAt(role as Role, i);
     if (!entry) return { text, reason: 'role_order' };
-    text += Buffer.from(entry.literal).toString();
+    // Not covered: the template may render this message otherwise from its first byte on.
     const own = contentOf(entry.content, (content ?? '') as string);
     if (own === undefined) return { text, reason: 'content' };
-    text += own;
+    text += Buffer.from(entry.literal).toString() + own;
     previous = role as Role;
   }
   const end = entryAt('end', messages.length - 1);
