@@ -83,7 +83,7 @@ function endpointsSection(endpoints: readonly SummaryEndpoint[]): Buffer {
     head.writeUInt16LE(endpoint.id, 0);
     head.writeUInt8(endpoint.ready ? format.ENDPOINT_READY : 0, 2);
     head.writeUInt8(Math.min(255, endpoint.rank), 3);
-    texts.forEach((text, i) => head.writeUInt8(text.length, 4 + i));
+    for (const [i, text] of texts.entries()) head.writeUInt8(text.length, 4 + i);
     return Buffer.concat([head, ...texts]);
   });
   return section(format.SECTION_ENDPOINTS, 0, entries.length, Buffer.concat(entries));
