@@ -43,7 +43,7 @@ test('an open call of a replaced root is answered to it while it drains, and can
   const host = await Host.start({
     wasm: compiled.path,
     configuration: 'A',
-    drainMs: 1000,
+    drainMs: 500,
     clusters: { pool: ['10.0.0.1:80'], indexer: ['10.0.0.9:80'] },
   });
   const asking = { headers: { 'x-probe': 'call' }, body: 'x' };
