@@ -27,6 +27,8 @@ const OVERREAD_BYTES = 32;
 const SUMMARY_MAX_BYTES = 64 << 20;
 /** Of a geometric overshoot, by how far its mean may lie off. */
 const STANDARD_ERRORS = 3;
+/** Overshoots that must be due before their mean is judged: of fewer, chance alone makes three standard errors too often. */
+const JUDGED_OVERSHOOT = 5;
 
 /** What was measured so far, and what theory says of the same walks. */
 export class BloomShare {
@@ -64,6 +66,7 @@ export class BloomShare {
   }
 
   get accepted(): boolean {
+    if (this.expected < JUDGED_OVERSHOOT) return this.short === 0;
     return this.short === 0 && Math.abs(this.meanStrides - this.expectedStrides) <= this.toleranceStrides;
   }
 }

@@ -138,9 +138,9 @@ describe('the check can fail', () => {
   });
 
   test('a Bloom matrix that says yes too often, or no to what is there', () => {
-    const share = (rate: number, short = 0): BloomShare => {
+    const share = (rate: number, short = 0, walks = 20_000): BloomShare => {
       const bloom = new BloomShare();
-      for (let i = 0; i < 20_000; i++) bloom.add(i % 100 < rate * 100 ? 1 : 0, 50, 0.01);
+      for (let i = 0; i < walks; i++) bloom.add(i % 100 < rate * 100 ? 1 : 0, 50, 0.01);
       for (let i = 0; i < short; i++) bloom.add(-1, 50, 0.01);
       return bloom;
     };
@@ -148,6 +148,9 @@ describe('the check can fail', () => {
     expect(share(0.02).accepted).toBe(false);
     expect(share(0).accepted).toBe(false);
     expect(share(0.01, 1).accepted).toBe(false);
+    // Too few walks to tell by their mean.
+    expect(share(0.03, 0, 100).accepted).toBe(true);
+    expect(share(0.01, 1, 100).accepted).toBe(false);
   });
 });
 
