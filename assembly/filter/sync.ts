@@ -1,7 +1,7 @@
 // From shared data to a VM's own decoded copy, on the tick, a little at a time. Source: DESIGN section 7.
 
 import { copyResult, getShared, resultLength, resultPtr, Status, setShared } from 'as-proxy-wasm';
-import { DELTA_RING, KIND_DELTA, KIND_SNAPSHOT } from '../core/summary/format';
+import { DELTA_RING, HEADER_BYTES, KIND_DELTA, KIND_SNAPSHOT } from '../core/summary/format';
 import { baseSequenceOf, checkMessage, epochOf, kindOfMessage, MessageStatus, partOf, partsOf, sequenceOf } from '../core/summary/message';
 import { Applied, applySections, openSections, resumeSections, sectionsOffset } from '../core/summary/reader';
 import { Summary } from '../core/summary/summary';
@@ -80,7 +80,19 @@ export class Sync {
   private follows(active: Summary | null): bool {
     const head = this.pool.head;
     if (active === null || active.epoch != head.epoch || active.sequence > head.sequence) return false;
-    return head.sequence - active.sequence <= <u64>DELTA_RING;
+    if (head.sequence - active.sequence > <u64>DELTA_RING) return false;
+    return active.sequence >= head.snapshotSequence || this.hasDelta(active);
+  }
+
+  /**
+   * Whether the ring leads on from the active copy. Not where a snapshot came because no delta could carry the change (the matrix
+   * grew, its row salt was rotated): the slot then holds an older delta or none, and waiting for it would be waiting for ever.
+   */
+  private hasDelta(active: Summary): bool {
+    const sequence = active.sequence + 1;
+    if (getShared(this.pool.names.deltas[<u32>(sequence % <u64>DELTA_RING)]) != Status.Ok) return false;
+    if (resultLength < <usize>HEADER_BYTES || kindOfMessage(resultPtr) != KIND_DELTA) return false;
+    return epochOf(resultPtr) == active.epoch && sequenceOf(resultPtr) == sequence && baseSequenceOf(resultPtr) == active.sequence;
   }
 
   private isPoison(epoch: u64, sequence: u64): bool {

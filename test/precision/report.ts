@@ -73,7 +73,7 @@ const worstFirst = (misses: readonly Outcome[]): Outcome[] =>
 export function reportText(
   dir: string,
   { blockTokens, strideBytes, excluded, outcomes }: Replayed,
-  { groups, bloom, failures, warnings }: Score,
+  { groups, bloom, failures }: Score,
 ): string {
   const lines = [
     `${dir}: blocks of ${blockTokens} tokens, strides of ${strideBytes} B, ${outcomes.length} requests, ${excluded} excluded`,
@@ -98,17 +98,12 @@ export function reportText(
     lines.push(
       `Bloom: +${meanStrides.toFixed(5)} strides over ${walks} walks; due: ${expectedStrides.toFixed(5)} ± ${toleranceStrides.toFixed(5)}`,
     );
-  lines.push(...warnings.map((warning) => `WARNING ${warning}`));
   lines.push(...failures.map((failure) => `FAILED ${failure}`));
   return lines.join('\n');
 }
 
 /** One element of `recordings`; the fields of the issue first. */
-export function reportJson(
-  dir: string,
-  { blockTokens, strideBytes, excluded }: Replayed,
-  { groups, bloom, failures, warnings }: Score,
-): object {
+export function reportJson(dir: string, { blockTokens, strideBytes, excluded }: Replayed, { groups, bloom, failures }: Score): object {
   return {
     dir,
     excluded,
@@ -151,6 +146,5 @@ export function reportJson(
       accepted: bloom.accepted,
     },
     failures,
-    warnings,
   };
 }
