@@ -9,6 +9,8 @@ export interface Scenario {
 }
 
 const BASE: Setup = {};
+/** No tick: nothing is released but by an answer. */
+const UNTICKED: Setup = { configuration: 'A' };
 const SMALL_LIMIT = 32_768;
 const SMALL: Setup = { bufferLimitBytes: SMALL_LIMIT };
 const UNPROTECTED: Setup = { strip: false };
@@ -210,7 +212,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   ...(['headers', 'body', 'trailers'] as const).map((where) => ({
     name: `an HTTP answer resumes a stream that was held in the ${where} callback`,
-    setup: BASE,
+    setup: UNTICKED,
     run: (gateway: Gateway) => {
       const more: GatewayRequest =
         where === 'headers'
@@ -229,7 +231,7 @@ export const SCENARIOS: readonly Scenario[] = [
   })),
   {
     name: 'an HTTP call to a missing cluster fails at once with status 2',
-    setup: { noIndexer: true },
+    setup: { configuration: 'A', noIndexer: true },
     run: async (gateway) => [await gateway.request(ask(gateway, 'call log', 'B', { body: bytes(9) })), (await gateway.lines())[2]],
     expected: [whole(bytes(9)), 'call 2'],
   },

@@ -7,8 +7,9 @@ import type { Metrics } from './metrics';
 import { type FilterModule, loadModule } from './module';
 import { Plugin, type PluginOptions } from './plugin';
 import { type LogLine, type ProxyOptions, ProxyProcess } from './process';
+import type { RequestOptions } from './request';
 import type { SharedData } from './shared-data';
-import { type RequestOptions, Stream } from './stream';
+import { Stream } from './stream';
 import { formatEntry, type TraceEntry } from './trace';
 import { Vm } from './vm';
 

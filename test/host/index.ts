@@ -5,6 +5,7 @@ export { HttpCall } from './http-call';
 export { type FilterModule, loadModule } from './module';
 export type { PluginOptions } from './plugin';
 export type { LogLine } from './process';
+export type { RequestOptions } from './request';
 export { SharedData } from './shared-data';
-export { type RequestOptions, Stream, type StreamResult } from './stream';
+export { Stream, type StreamResult } from './stream';
 export { formatEntry, type TraceEntry } from './trace';

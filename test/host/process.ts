@@ -26,6 +26,8 @@ export interface ProxyOptions {
   /** To go on with the data of another host, as new code under the same VM id does. */
   readonly sharedData?: SharedData;
   readonly clock?: Clock;
+  /** Keep what crosses the border, with copies of the bytes. Default true; false for runs of thousands of requests. */
+  readonly trace?: boolean;
 }
 
 /** What belongs to the process and not to one VM. */
@@ -33,7 +35,7 @@ export class ProxyProcess {
   readonly clock: Clock;
   readonly sharedData: SharedData;
   readonly metrics = new Metrics();
-  readonly trace = new Trace();
+  readonly trace: Trace;
   readonly logs: LogLine[] = [];
   readonly foreignFunctions: Readonly<Record<string, ForeignFunction>>;
   logLevel: Level;
@@ -51,6 +53,7 @@ export class ProxyProcess {
     this.clock = options.clock ?? new Clock();
     this.sharedData = options.sharedData ?? new SharedData();
     this.foreignFunctions = { clear_route_cache: () => new Uint8Array(), ...options.foreignFunctions };
+    this.trace = new Trace(options.trace ?? true);
     this.logLevel = options.logLevel ?? 'info';
     this.#strict = options.strict ?? true;
   }

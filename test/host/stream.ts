@@ -5,30 +5,9 @@ import { HostError } from './errors';
 import { encodeText } from './guest-memory';
 import { HalfStream, type HalfStreamHooks } from './half-stream';
 import { type HeaderInit, HeaderMap } from './header-map';
+import { isBareEnd, type Read, type RequestOptions, readsOf } from './request';
 import { type StreamFacts, StreamHostContext } from './stream-context';
-
-export interface RequestOptions {
-  /** Default GET without a body, else POST. */
-  readonly method?: string;
-  readonly path?: string;
-  readonly headers?: HeaderInit;
-  /** The whole body. Without it a GET or HEAD ends with its headers, and anything else waits for `body`. */
-  readonly body?: string | Uint8Array;
-  readonly trailers?: HeaderInit;
-  readonly http2?: boolean;
-  /** Which worker takes it; in turn by default. */
-  readonly worker?: number;
-  /** Name of the plugin that stands before the router; the first by default. */
-  readonly plugin?: string;
-  /** What the route says; the first cluster by default. */
-  readonly cluster?: string;
-  /** More properties, or other values, by their dotted path. */
-  readonly properties?: Readonly<Record<string, string | bigint | Uint8Array>>;
-  /** Bytes of one read from the client when `body` is split. Default 16 KiB. */
-  readonly readBytes?: number;
-  /** The last bytes carry the end, as HTTP/2 may do. Default false: the end comes alone. */
-  readonly endWithBytes?: boolean;
-}
+import { UpstreamSide } from './upstream-side';
 
 /** What the client got, and what reached the upstream. */
 export interface StreamResult {
@@ -57,16 +36,7 @@ export interface StreamSetting {
   readonly onEnd: (stream: Stream) => void;
 }
 
-interface Read {
-  readonly bytes: Uint8Array;
-  readonly end: boolean;
-  readonly trailers?: HeaderInit;
-}
-
 const EMPTY = new Uint8Array();
-/** Response flag `UF`: the connection to the upstream failed. */
-const CONNECTION_FAILED = 32;
-
 /** One request on its way through the filter, and its answer on the way back. */
 export class Stream implements StreamFacts {
   readonly request: HalfStream;
@@ -76,9 +46,6 @@ export class Stream implements StreamFacts {
   responseHeaders: HeaderMap | undefined;
   responseTrailers: HeaderMap | undefined;
   logging = false;
-  upstreamAddress: string | undefined;
-  attempts = 0;
-  responseFlags = 0;
   readonly cluster: string;
   readonly properties: Readonly<Record<string, string | bigint | Uint8Array>>;
 
@@ -87,10 +54,7 @@ export class Stream implements StreamFacts {
   #reading = false;
   #state: 'open' | 'done' | 'reset' = 'open';
   #from: 'upstream' | 'proxy' | undefined;
-  #sentUpstream: Uint8Array[] = [];
-  #headersUpstream: HeaderMap | undefined;
-  #trailersUpstream: HeaderMap | undefined;
-  #sendsTwice = false;
+  readonly #upstream: UpstreamSide;
   #answered = false;
   #client = { headers: new HeaderMap(), body: [] as Uint8Array[], trailers: new HeaderMap(), started: false };
 
@@ -100,6 +64,7 @@ export class Stream implements StreamFacts {
   ) {
     const { body, method = body === undefined ? 'GET' : 'POST' } = options;
     this.cluster = options.cluster ?? setting.clusters.first;
+    this.#upstream = new UpstreamSide(setting.clusters, this.cluster);
     this.properties = options.properties ?? {};
     this.requestHeaders = new HeaderMap({ ':method': method, ':path': options.path ?? '/', ':authority': 'test', ':scheme': 'http' });
     for (const [name, value] of new HeaderMap(options.headers).pairs) this.requestHeaders.add(name, value);
@@ -118,8 +83,10 @@ export class Stream implements StreamFacts {
     if (setting.dead) this.vmFailed();
     if (this.#state !== 'open') return;
     this.#start(ends);
-    if (whole && !ends) this.#sendWhole(whole, options);
-    else if (options.trailers) this.trailers(options.trailers);
+    if (whole && !ends) {
+      this.#reads = readsOf(whole, options);
+      this.#pump();
+    } else if (options.trailers) this.trailers(options.trailers);
   }
 
   /** Bytes as one read from the client; `end`: no more will come. */
@@ -140,7 +107,7 @@ export class Stream implements StreamFacts {
 
   /** Answers in place of an upstream that holds. With `end: false`, `event` and `endResponse` go on. */
   respond(answer: UpstreamAnswer & { readonly end?: boolean } = {}): this {
-    if (!this.#headersUpstream) throw new HostError('USAGE', 'the request did not reach an upstream yet');
+    if (!this.#upstream.connected) throw new HostError('USAGE', 'the request did not reach an upstream yet');
     this.#answer(answer, answer.end ?? true);
     return this.#checked();
   }
@@ -165,7 +132,7 @@ export class Stream implements StreamFacts {
       body: Buffer.concat(this.#client.body),
       trailers: this.#client.trailers.toObject(),
       from: this.#from,
-      upstream: this.#headersUpstream && this.#upstreamRequest(),
+      upstream: this.#upstream.connected ? this.#upstream.request() : undefined,
     };
   }
 
@@ -187,6 +154,18 @@ export class Stream implements StreamFacts {
   get responseCode(): number | undefined {
     const status = this.responseHeaders?.get(':status');
     return status === undefined ? undefined : Number(status);
+  }
+
+  get upstreamAddress(): string | undefined {
+    return this.#upstream.address;
+  }
+
+  get attempts(): number {
+    return this.#upstream.attempts;
+  }
+
+  get responseFlags(): number {
+    return this.#upstream.flags;
   }
 
   /** What the filter stored with `proxy_set_property`. */
@@ -235,19 +214,6 @@ export class Stream implements StreamFacts {
     this.request.headers(endOfStream);
   }
 
-  #sendWhole(body: Uint8Array, { readBytes = 16_384, endWithBytes, trailers }: RequestOptions): void {
-    for (let at = 0; at < body.length; at += readBytes) {
-      const last = at + readBytes >= body.length;
-      const bytes = body.subarray(at, at + readBytes);
-      if (!last) this.#reads.push({ bytes, end: false });
-      else if (trailers) this.#reads.push({ bytes, end: true, trailers });
-      else if (endWithBytes) this.#reads.push({ bytes, end: true });
-      else this.#reads.push({ bytes, end: false }, { bytes: EMPTY, end: true });
-    }
-    if (!body.length) this.#reads.push({ bytes: EMPTY, end: true, ...(trailers && { trailers }) });
-    this.#pump();
-  }
-
   #read(read: Read): this {
     if (this.request.ended) throw new HostError('USAGE', 'this request has ended already');
     this.#reads.push(read);
@@ -274,19 +240,17 @@ export class Stream implements StreamFacts {
       onHeaders: (end) => this.#createAndCall(end),
       onData: (bytes, end) => {
         const answer = this.#call('proxy_on_request_body', BodyAnswer.StopNoBuffer, bytes, Number(end));
-        if (answer !== BodyAnswer.Continue && this.#sentUpstream.length && this.#state === 'open') this.#stopsTooLate();
+        if (answer !== BodyAnswer.Continue && this.#upstream.hasBytes && this.#state === 'open') this.#stopsTooLate();
         return answer;
       },
       onTrailers: () => this.#call('proxy_on_request_trailers', 1, this.requestTrailers?.count ?? 0),
       forwardHeaders: (end) => this.#connect(end),
       forwardData: (bytes, end) => {
-        if (this.#sendsTwice) this.#sentUpstream.push(Buffer.concat(this.#sentUpstream));
-        this.#sendsTwice = false;
-        this.#sentUpstream.push(bytes);
+        this.#upstream.send(bytes);
         if (end) this.#reachedUpstream();
       },
       forwardTrailers: () => {
-        this.#trailersUpstream = this.requestTrailers;
+        this.#upstream.trailers = this.requestTrailers;
         this.#reachedUpstream();
       },
       tooLarge: () => this.respondLocally({ status: 413, body: encodeText('Payload Too Large'), headers: [], details: '' }),
@@ -294,12 +258,8 @@ export class Stream implements StreamFacts {
     };
   }
 
-  /**
-   * Both filters keep what they hold in one buffer: the router what it may have to send again, ours what it stops. What is let
-   * go then is the whole buffer (seen on 1.37.0 and 1.40.0; not without a retry policy).
-   */
   #stopsTooLate(): void {
-    this.#sendsTwice = true;
+    this.#upstream.sendAgain();
     this.setting.root?.vm.proxy.violation(
       `stream ${this.id} stops a body of which a part went on already: with a retry policy the upstream gets bytes twice`,
     );
@@ -315,33 +275,14 @@ export class Stream implements StreamFacts {
   // From the filter to the upstream and back.
 
   #connect(endOfStream: boolean): void {
-    const chosen = this.setting.clusters.connect(this.cluster, this.requestHeaders);
-    this.upstreamAddress = chosen?.endpoint;
-    this.attempts = chosen?.attempts ?? 0;
-    if (!chosen?.connected) {
-      this.responseFlags = CONNECTION_FAILED;
+    if (!this.#upstream.connect(this.requestHeaders)) {
       const body = encodeText('upstream connect error or disconnect/reset before headers');
       this.respondLocally({ status: 503, body, headers: [], details: '' });
-      return;
-    }
-    this.#headersUpstream = new HeaderMap();
-    this.#headersUpstream.replaceAll(this.requestHeaders.pairs);
-    if (endOfStream) this.#reachedUpstream();
-  }
-
-  #upstreamRequest(): UpstreamRequest {
-    return {
-      cluster: this.cluster,
-      endpoint: this.upstreamAddress ?? '',
-      attempts: this.attempts,
-      headers: this.#headersUpstream?.toObject() ?? {},
-      body: Buffer.concat(this.#sentUpstream),
-      trailers: this.#trailersUpstream?.toObject() ?? {},
-    };
+    } else if (endOfStream) this.#reachedUpstream();
   }
 
   #reachedUpstream(): void {
-    const answer = this.setting.upstream(this.#upstreamRequest());
+    const answer = this.setting.upstream(this.#upstream.request());
     if (answer === 'reset') this.respondLocally({ status: 503, body: encodeText('reset'), headers: [], details: '' });
     else if (answer !== 'hold') this.#answer(answer, true);
   }
@@ -426,8 +367,4 @@ export class Stream implements StreamFacts {
     this.setting.root?.vm.proxy.checkpoint();
     return this;
   }
-}
-
-function isBareEnd(read: Read): boolean {
-  return read.end && read.bytes.length === 0;
 }

@@ -17,20 +17,28 @@ export interface TraceEntry {
   readonly result?: TraceValue | undefined;
 }
 
-/**
- * Everything that crossed the border, in order. A callback is noted when it begins, and again with its answer when it ended if
- * anything happened in between; so lists read from top to bottom.
- */
+/** Everything that crossed the border, in the order of its beginning: so lists read from top to bottom. */
 export class Trace {
-  readonly entries: TraceEntry[] = [];
+  #entries: TraceEntry[] = [];
 
-  add(entry: TraceEntry): void {
-    this.entries.push(entry);
+  /** `keeping` false: nothing is kept, for long runs. */
+  constructor(private readonly keeping: boolean) {}
+
+  /** Returns what `answered` wants. */
+  add(entry: TraceEntry): TraceEntry {
+    if (this.keeping) this.#entries.push(entry);
+    return entry;
+  }
+
+  /** The callback that was added when it began has ended. */
+  answered(entry: TraceEntry, answer: number | undefined): void {
+    const at = this.#entries.lastIndexOf(entry);
+    if (at >= 0) this.#entries[at] = { ...entry, answer };
   }
 
   /** Takes what was noted since the last time. */
   take(): TraceEntry[] {
-    return this.entries.splice(0);
+    return this.#entries.splice(0);
   }
 }
 

@@ -85,13 +85,12 @@ export class Vm {
     this.current = context;
     this.effective = undefined;
     this.stopIteration = false;
-    const entry = { kind: 'callback', vm: this.name, context: context.id, name, arguments: parameters } as const;
-    const at = this.proxy.trace.entries.push({ ...entry, answer: undefined }) - 1;
+    const callback = { kind: 'callback', vm: this.name, context: context.id, name, arguments: parameters, answer: undefined } as const;
+    const entry = this.proxy.trace.add(callback);
     let answer: number | undefined;
     try {
       answer = this.#export(name)(...parameters);
-      const traced = this.proxy.trace.entries[at];
-      if (traced) this.proxy.trace.entries[at] = { ...traced, answer };
+      this.proxy.trace.answered(entry, answer);
     } catch (error) {
       this.fail(name, error);
     } finally {
