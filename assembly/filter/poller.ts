@@ -196,29 +196,37 @@ export class Poller {
       getHeader(HeaderMap.HttpCallHeaders, FORMAT) == Status.Ok &&
       VERSION.equals(resultPtr, resultLength);
     if (!ours) return this.failed(nowMs);
+    for (let i = 0; i < pools.length; i++) unchecked(pools[i]).head.read(unchecked(pools[i]).pool.names.head);
+    const whole = bodyBytes == 0 || (getBuffer(Buffer.HttpCallBody, 0, bodyBytes) == Status.Ok && this.takeMessages(pools));
+    for (let i = 0; i < pools.length; i++) {
+      const polled = unchecked(pools[i]);
+      // Who talks nonsense was not heard: its summary must be allowed to age.
+      if (whole) polled.head.heardMs = nowMs;
+      if (polled.head.epoch != 0) polled.head.write(polled.pool.names.head);
+    }
+    if (!whole) return this.failed(nowMs);
     this.metrics.polls.add(1);
     this.token = 0;
     this.urgent = false;
     this.failures = 0;
     this.notBeforeMs = nowMs;
-    for (let i = 0; i < pools.length; i++) unchecked(pools[i]).head.read(unchecked(pools[i]).pool.names.head);
-    if (bodyBytes != 0 && getBuffer(Buffer.HttpCallBody, 0, bodyBytes) == Status.Ok) this.takeMessages(pools);
-    for (let i = 0; i < pools.length; i++) {
-      const polled = unchecked(pools[i]);
-      polled.head.heardMs = nowMs;
-      if (polled.head.epoch != 0) polled.head.write(polled.pool.names.head);
-    }
   }
 
-  private takeMessages(pools: PolledPool[]): void {
+  /** False: something in the answer was refused; the rest of it is taken all the same, as far as it can be told apart. */
+  private takeMessages(pools: PolledPool[]): bool {
     let ptr = resultPtr;
     const end = ptr + resultLength;
+    let whole = true;
     while (ptr < end) {
       const length = messageLength(ptr, end - ptr);
-      if (length == 0) return this.metrics.messagesRefused.add(1);
-      if (!this.takeMessage(pools, ptr, length)) this.metrics.messagesRefused.add(1);
+      if (length == 0 || !this.takeMessage(pools, ptr, length)) {
+        this.metrics.messagesRefused.add(1);
+        whole = false;
+      }
+      if (length == 0) break;
       ptr += length;
     }
+    return whole;
   }
 
   private takeMessage(pools: PolledPool[], ptr: usize, length: usize): bool {
