@@ -13,6 +13,7 @@ export const BLOCK = 16;
 export const STRIDE = 64;
 /** Publications happen when a test says so. */
 const NEVER_MS = 1 << 30;
+const BLOCKS_PER_EVENT = 64;
 
 const BYTES: TokenTable = {
   size: 256,
@@ -101,20 +102,21 @@ export class ScriptedPool implements Publishable {
 
   /** The endpoint at `address` holds the prompt from now on; published at once. */
   hold(address: string, prompt: string): void {
+    const slot = this.addresses.indexOf(address);
     const bytes = Buffer.from(prompt);
     const blocks = Math.floor(bytes.length / BLOCK);
-    const event = {
-      type: 'BlockStored' as const,
-      blockHashes: Array.from({ length: blocks }, () => (this.hashes++).toString(16).padStart(32, '0')),
-      parentBlockHash: null,
-      tokenIds: [...bytes.subarray(0, blocks * BLOCK)],
-      blockSize: BLOCK,
-      loraId: null,
-      loraName: null,
-      extraKeys: Array.from({ length: blocks }, () => null),
-      sessionId: null,
-    };
-    this.plane.apply(this.addresses.indexOf(address), encodeBatch([event], 1.5, { layout: 'maps', hashes: 'uint64', rank: 0 }));
+    let parentBlockHash: string | null = null;
+    for (let first = 0; first < blocks; first += BLOCKS_PER_EVENT) {
+      const count = Math.min(BLOCKS_PER_EVENT, blocks - first);
+      const blockHashes = Array.from({ length: count }, () => (this.hashes++).toString(16).padStart(32, '0'));
+      const tokenIds = [...bytes.subarray(first * BLOCK, (first + count) * BLOCK)];
+      const extraKeys = blockHashes.map(() => null);
+      const fixed = { blockSize: BLOCK, loraId: null, loraName: null, sessionId: null };
+      const event = { type: 'BlockStored' as const, blockHashes, parentBlockHash, tokenIds, extraKeys, ...fixed };
+      const { status } = this.plane.apply(slot, encodeBatch([event], 1.5, { layout: 'maps', hashes: 'uint64', rank: 0 }));
+      if (status !== 'ok') throw new Error('the index did not read a batch');
+      parentBlockHash = blockHashes.at(-1)!;
+    }
     this.publisher.publish();
   }
 
