@@ -10,7 +10,7 @@
 //   }
 
 import { Utf8 } from 'as-proxy-wasm';
-import { skipSpace, unescapeInto } from '../core/json/text';
+import { Escape, escapeStatus, skipSpace, unescapeInto } from '../core/json/text';
 import { Container } from '../core/json/value';
 import { Weights } from '../core/routing/choose';
 
@@ -195,11 +195,11 @@ function text(path: string, start: usize, end: usize): string {
     refuse(path, 'must be a string that is not empty');
     return '';
   }
-  const room = heap.alloc(end - start + 16);
+  const room = heap.alloc(end - start + 32);
   const stop = unescapeInto(start + 1, end - 1, room);
-  const result = stop == 0 ? '' : String.UTF8.decodeUnsafe(room, stop - room);
+  const result = String.UTF8.decodeUnsafe(room, stop - room);
   heap.free(room);
-  if (stop == 0) refuse(path, 'has a broken escape');
+  if (escapeStatus != Escape.Ok) refuse(path, 'has a broken escape');
   return result;
 }
 

@@ -5,10 +5,10 @@
 // State between chunks is this record; all positions are offsets from the start of the body, because the body may move when its
 // buffer grows.
 //
-//   u32 position │ u8 state │ u8 in string │ u8 escaped │ u8 key number │ u32 depth │ u32 start │ spans: (u32 start, u32 end) × MEMBERS
+//   u32 position │ u8 state │ u8 in string │ u8 0 │ u8 key number │ u32 depth │ u32 start │ spans: (u32 start, u32 end) × MEMBERS
 
 import { MEMBERS, memberOf } from './names';
-import { findQuoteOrBackslash, isSpace } from './text';
+import { closingQuote, isSpace } from './text';
 import { DEPTH_MAX } from './value';
 
 export const enum Scan {
@@ -37,7 +37,6 @@ const enum State {
 
 const AT_STATE: usize = 4;
 const AT_IN_STRING: usize = 5;
-const AT_ESCAPED: usize = 6;
 const AT_MEMBER: usize = 7;
 const AT_DEPTH: usize = 8;
 const AT_START: usize = 12;
@@ -95,7 +94,7 @@ export function scan(scanner: usize, body: usize, length: u32): Scan {
       }
       case State.String:
       case State.KeyString: {
-        const next = scanString(scanner, ptr, end);
+        const next = scanString(ptr, end);
         if (next != 0) {
           if (state == State.String) {
             finishValue(scanner, <u32>(next - body));
@@ -169,26 +168,16 @@ function finishKey(scanner: usize, body: usize, quote: usize): State {
 }
 
 /** Goes on inside a string; returns the address behind its closing quote, 0 when it goes on. */
-function scanString(scanner: usize, ptr: usize, end: usize): usize {
-  if (load<u8>(scanner, AT_ESCAPED) != 0) {
-    store<u8>(scanner, 0, AT_ESCAPED);
-    ptr++;
-  }
-  while (ptr < end) {
-    ptr = findQuoteOrBackslash(ptr, end);
-    if (ptr >= end) break;
-    if (load<u8>(ptr) == 0x22) return ptr + 1;
-    ptr += 2;
-    if (ptr > end) store<u8>(scanner, 1, AT_ESCAPED);
-  }
-  return 0;
+function scanString(ptr: usize, end: usize): usize {
+  const quote = closingQuote(ptr, end);
+  return quote < end ? quote + 1 : 0;
 }
 
 /** Goes on inside an array or object until its depth is 0 or the bytes end. */
 function scanContainer(scanner: usize, ptr: usize, end: usize): usize {
   let depth = load<u32>(scanner, AT_DEPTH);
   if (load<u8>(scanner, AT_IN_STRING) != 0) {
-    ptr = scanString(scanner, ptr, end);
+    ptr = scanString(ptr, end);
     if (ptr == 0) return end;
     store<u8>(scanner, 0, AT_IN_STRING);
   }
@@ -196,7 +185,7 @@ function scanContainer(scanner: usize, ptr: usize, end: usize): usize {
     const byte = load<u8>(ptr);
     ptr++;
     if (byte == 0x22) {
-      ptr = scanString(scanner, ptr, end);
+      ptr = scanString(ptr, end);
       if (ptr == 0) {
         store<u8>(scanner, 1, AT_IN_STRING);
         ptr = end;

@@ -1,15 +1,37 @@
 // Byte-level helpers over JSON text in memory. Every buffer handed in is readable for 16 bytes past its end, so SIMD loads need
 // no tail case; what lies behind the end never counts.
 
-/** First quote or backslash in [ptr, end), or `end`. 16 bytes a step. */
-export function findQuoteOrBackslash(ptr: usize, end: usize): usize {
-  const quote = i8x16.splat(0x22);
+/** 0xff where a quote stands that is not behind exactly one backslash: it ends its string, or stands behind several. */
+function endings(ptr: usize): v128 {
   const backslash = i8x16.splat(0x5c);
+  const escaped = v128.andnot(i8x16.eq(v128.load(ptr - 1), backslash), i8x16.eq(v128.load(ptr - 2), backslash));
+  return v128.andnot(i8x16.eq(v128.load(ptr), i8x16.splat(0x22)), escaped);
+}
+
+/**
+ * The quote that ends the string in which `ptr` stands, or `end`. What stands before `ptr` is looked at: from the string's opening
+ * quote on it must be there. 64 bytes a step, and escapes, which are frequent, cost nothing.
+ */
+export function closingQuote(ptr: usize, end: usize): usize {
   while (ptr < end) {
-    const bytes = v128.load(ptr);
-    const mask = i8x16.bitmask(v128.or(i8x16.eq(bytes, quote), i8x16.eq(bytes, backslash)));
-    if (mask != 0) return min<usize>(ptr + <usize>ctz<i32>(mask), end);
-    ptr += 16;
+    if (ptr + 48 <= end) {
+      const found = v128.or(v128.or(endings(ptr), endings(ptr + 16)), v128.or(endings(ptr + 32), endings(ptr + 48)));
+      if (!v128.any_true(found)) {
+        ptr += 64;
+        continue;
+      }
+    }
+    const mask = i8x16.bitmask(endings(ptr));
+    if (mask == 0) {
+      ptr += 16;
+      continue;
+    }
+    ptr += <usize>ctz<i32>(mask);
+    if (ptr >= end) break;
+    let before = ptr;
+    while (load<u8>(before - 1) == 0x5c) before--;
+    if (((ptr - before) & 1) == 0) return ptr;
+    ptr++;
   }
   return end;
 }
@@ -81,25 +103,16 @@ export let escapeBytes: u32 = 0;
 export let escapeLength: u32 = 0;
 export let escapeStatus: Escape = Escape.Ok;
 
-function simple(byte: u32): u32 {
-  switch (byte) {
-    case 0x6e: // n
-      return 0x0a;
-    case 0x22:
-    case 0x5c:
-    case 0x2f:
-      return byte;
-    case 0x74: // t
-      return 0x09;
-    case 0x72: // r
-      return 0x0d;
-    case 0x62: // b
-      return 0x08;
-    case 0x66: // f
-      return 0x0c;
-  }
-  return 0;
-}
+/** What stands behind a backslash → the character meant, 0 where that takes more than a look: `u`, and what is no escape. */
+const SIMPLE: usize = memory.data(256);
+store<u8>(SIMPLE, 0x22, 0x22);
+store<u8>(SIMPLE, 0x5c, 0x5c);
+store<u8>(SIMPLE, 0x2f, 0x2f);
+store<u8>(SIMPLE, 0x08, 0x62);
+store<u8>(SIMPLE, 0x0c, 0x66);
+store<u8>(SIMPLE, 0x0a, 0x6e);
+store<u8>(SIMPLE, 0x0d, 0x72);
+store<u8>(SIMPLE, 0x09, 0x74);
 
 /** Reads the escape whose backslash is at `ptr`; returns the address behind it. Sets the three variables above. */
 export function readEscape(ptr: usize, end: usize): usize {
@@ -107,7 +120,7 @@ export function readEscape(ptr: usize, end: usize): usize {
   if (ptr + 2 > end) return broken(end);
   const letter = <u32>load<u8>(ptr, 1);
   if (letter != 0x75) {
-    escapeBytes = simple(letter);
+    escapeBytes = load<u8>(SIMPLE + <usize>letter);
     escapeLength = 1;
     return escapeBytes == 0 ? broken(end) : ptr + 2;
   }
@@ -152,18 +165,30 @@ function encode(code: u32): void {
 }
 
 /**
- * Unescapes the string content [ptr, end) to `target`, which must have room for end − ptr + 4 bytes.
- * Returns the address behind the text, or 0 when an escape is not `Escape.Ok` (see `escapeStatus`).
+ * Unescapes the string content [ptr, end) to `target`, which must have room for end − ptr + 16 bytes. Returns the address behind
+ * the text; when an escape is not `Escape.Ok` (see `escapeStatus`), behind the text before it.
  */
 export function unescapeInto(ptr: usize, end: usize, target: usize): usize {
+  const backslash = i8x16.splat(0x5c);
   escapeStatus = Escape.Ok;
   while (ptr < end) {
-    const stop = findByte(ptr, end, 0x5c);
-    memory.copy(target, ptr, stop - ptr);
-    target += stop - ptr;
-    if (stop == end) break;
-    ptr = readEscape(stop, end);
-    if (escapeStatus != Escape.Ok) return 0;
+    const bytes = v128.load(ptr);
+    v128.store(target, bytes);
+    const mask = i8x16.bitmask(i8x16.eq(bytes, backslash));
+    const plain: usize = mask == 0 ? 16 : <usize>ctz<i32>(mask);
+    ptr += plain;
+    target += plain;
+    if (ptr >= end) return target - (ptr - end);
+    if (mask == 0) continue;
+    const character = <u32>load<u8>(SIMPLE + <usize>load<u8>(ptr, 1));
+    if (character != 0 && ptr + 2 <= end) {
+      store<u8>(target, character);
+      target++;
+      ptr += 2;
+      continue;
+    }
+    ptr = readEscape(ptr, end);
+    if (escapeStatus != Escape.Ok) break;
     store<u32>(target, escapeBytes);
     target += <usize>escapeLength;
   }

@@ -1,27 +1,16 @@
 // Walking over JSON values that are in memory as a whole. No tree, no recursion: a depth counter and a mode.
 
-import { findQuoteOrBackslash, skipSpace } from './text';
+import { closingQuote, skipSpace } from './text';
 
 /** Deepest nesting that is followed (Python's own limit is about 1,000). */
 export const DEPTH_MAX: i32 = 512;
-
-/** Address of the closing quote of the string whose content starts at `ptr`, or `end` when it is cut off. */
-export function stringEnd(ptr: usize, end: usize): usize {
-  while (ptr < end) {
-    ptr = findQuoteOrBackslash(ptr, end);
-    if (ptr >= end) break;
-    if (load<u8>(ptr) == 0x22) return ptr;
-    ptr += 2;
-  }
-  return end;
-}
 
 /** Address behind the value that starts at `ptr`, or 0 when it is cut off, empty or too deep. */
 export function skipValue(ptr: usize, end: usize): usize {
   if (ptr >= end) return 0;
   const first = load<u8>(ptr);
   if (first == 0x22) {
-    const close = stringEnd(ptr + 1, end);
+    const close = closingQuote(ptr + 1, end);
     return close < end ? close + 1 : 0;
   }
   if (first != 0x7b && first != 0x5b) return skipScalar(ptr, end);
@@ -30,7 +19,7 @@ export function skipValue(ptr: usize, end: usize): usize {
     const byte = load<u8>(ptr);
     ptr++;
     if (byte == 0x22) {
-      ptr = stringEnd(ptr, end) + 1;
+      ptr = closingQuote(ptr, end) + 1;
     } else if (byte == 0x7b || byte == 0x5b) {
       if (++depth > DEPTH_MAX) return 0;
     } else if (byte == 0x7d || byte == 0x5d) {
@@ -91,7 +80,7 @@ export class Container {
     const limit = this.limit;
     if (this.at >= limit || load<u8>(this.at) != 0x22) return this.fail();
     this.keyStart = this.at + 1;
-    this.keyEnd = stringEnd(this.keyStart, limit);
+    this.keyEnd = closingQuote(this.keyStart, limit);
     if (this.keyEnd >= limit) return this.fail();
     this.at = skipSpace(this.keyEnd + 1, limit);
     if (this.at >= limit || load<u8>(this.at) != 0x3a) return this.fail();
@@ -101,7 +90,24 @@ export class Container {
 
   /** The next element of an array; false at its end. */
   nextElement(): bool {
-    return this.advance(0x5d) && this.takeValue();
+    return this.beginElement() && this.endElement();
+  }
+
+  /** Goes to the beginning of the next element, `valueStart`; then either `endElement` or `goOn` must follow. */
+  beginElement(): bool {
+    if (!this.advance(0x5d)) return false;
+    this.valueStart = this.at;
+    return true;
+  }
+
+  /** Passes over the element that was begun; false when it is cut off or no value. */
+  endElement(): bool {
+    return this.takeValue();
+  }
+
+  /** Goes on at `ptr`, behind the element that was begun: somebody else has walked through it. */
+  goOn(ptr: usize): void {
+    this.at = ptr;
   }
 
   private advance(close: u32): bool {

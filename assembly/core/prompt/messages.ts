@@ -69,14 +69,16 @@ export function readMessages(start: usize, end: usize, open: bool): bool {
   doubtfulUser = false;
   if (start >= end || load<u8>(start) != 0x5b) return false;
   list.open(start, end);
-  while (list.nextElement()) {
-    if (load<u8>(list.valueStart) != 0x7b || messages == MESSAGES_MAX) return false;
-    if (!readMessage(list.valueStart, list.valueEnd, false)) return false;
+  while (list.beginElement()) {
+    const fits = load<u8>(list.valueStart) == 0x7b && messages < MESSAGES_MAX;
+    if (!fits || !readMessage(list.valueStart, end, open)) return !list.endElement() && open;
+    if (members.broken) return true;
+    list.goOn(members.end);
   }
-  if (!list.broken) return true;
-  if (open && list.cut && load<u8>(list.valueStart) == 0x7b && messages < MESSAGES_MAX) readMessage(list.valueStart, list.valueEnd, true);
-  return open;
+  return !list.broken || open;
 }
+
+/** Reads the message that begins at `start`; true with `members.broken`: its text is open, the body has not arrived further. */
 
 function readMessage(start: usize, end: usize, open: bool): bool {
   let roleStart: usize = 0;

@@ -1,16 +1,13 @@
-// A JSON string's content → bytes of the prompt. Unescaped text goes from the request's buffer straight into the chain; only what
-// a content function has to look at is unescaped into scratch memory first.
+// A JSON string's content → bytes of the prompt: unescaped into scratch memory as a whole, then checked, then hashed. Escapes come
+// every 40 bytes: three passes over all of it are several times faster than the pieces between them one by one.
 
-import { Escape, escapeBytes, escapeLength, escapeStatus, find, findByte, readEscape, unescapeInto } from '../json/text';
+import { Escape, escapeStatus, find, unescapeInto } from '../json/text';
 import { append, OVERREAD_BYTES, promptBytes, strides, truncateStrides } from '../prefix/prompt-chain';
 import * as format from '../summary/format';
 import { NFC_INVALID, nfcOpenBytes, nfcReset, nfcStableLength, nfcStatus } from './nfc';
 import { Reason } from './reason';
 
 const THINK_END: usize = memory.data<u8>([0x3c, 0x2f, 0x74, 0x68, 0x69, 0x6e, 0x6b, 0x3e]); // </think>
-const THINK_TAIL: usize = THINK_END + 2; // think>
-const BACKSLASH_U: usize = memory.data<u8>([0x5c, 0x75]);
-const escape: usize = memory.data(4 + <i32>16);
 
 let scratch: usize = 0;
 let scratchRoom: usize = 0;
@@ -53,56 +50,35 @@ export function appendBytes(ptr: usize, length: usize): Reason {
   return Reason.Nfc;
 }
 
-/** Adds the string content [ptr, end) of a request, unescaped. */
+/** Adds the string content [ptr, end) of a request, unescaped; of one with a bad escape what stands before that. */
 export function appendJson(ptr: usize, end: usize): Reason {
-  while (ptr < end) {
-    const stop = findByte(ptr, end, 0x5c);
-    if (stop != ptr) {
-      const reason = appendBytes(ptr, stop - ptr);
-      if (reason != Reason.Covered) return reason;
-      if (stop == end) break;
-    }
-    ptr = readEscape(stop, end);
-    if (escapeStatus != Escape.Ok) return escapeReason();
-    store<u32>(escape, escapeBytes);
-    const reason = appendBytes(escape, <usize>escapeLength);
-    if (reason != Reason.Covered) return reason;
-  }
-  return Reason.Covered;
+  const reason = prepareContent(ptr, end, format.CONTENT_IDENTITY);
+  return reason == Reason.Covered ? appendPrepared() : reason;
 }
 
 function escapeReason(): Reason {
   return escapeStatus == Escape.LoneSurrogate ? Reason.Surrogate : Reason.Json;
 }
 
-/** Whether the unescaped text can hold "</think>". May say yes where it does not. */
-function mayHoldThink(ptr: usize, end: usize): bool {
-  return find(ptr, end, THINK_TAIL, 6) != end || find(ptr, end, BACKSLASH_U, 2) != end;
-}
-
-// A content made ready by `prepareContent`: as it stands in the request (raw), or unescaped and cut.
+// A content made ready by `prepareContent`, and what follows it: `Covered`, or why there is no more.
 let contentFrom: usize = 0;
 let contentTo: usize = 0;
-let contentRaw: bool = true;
+let contentEnds: Reason = Reason.Covered;
 
 /**
  * Makes the content [ptr, end) of a message ready as its content function says. Anything but `Covered`: the template would render
  * this message in a way that the function does not cover, so nothing of it is sure, not even what stands before the content.
  */
 export function prepareContent(ptr: usize, end: usize, content: u32): Reason {
-  contentFrom = ptr;
-  contentTo = end;
-  contentRaw = true;
-  if (content == format.CONTENT_IDENTITY) return Reason.Covered;
-  const thinks = <i32>content >= format.CONTENT_AFTER_THINK_NEWLINES && mayHoldThink(ptr, end);
-  if (!thinks && (content == format.CONTENT_WITHOUT_THINK || content == format.CONTENT_AFTER_THINK_NEWLINES)) return Reason.Covered;
-
   const text = reserveScratch(end - ptr + 16 + OVERREAD_BYTES);
-  let stop = unescapeInto(ptr, end, text);
-  if (stop == 0) return escapeReason();
   let start = text;
-  const cut = thinks ? lastThink(start, stop) : 0;
+  let stop = unescapeInto(ptr, end, text);
+  contentEnds = escapeStatus == Escape.Ok ? Reason.Covered : escapeReason();
+  if (<i32>content != format.CONTENT_IDENTITY && contentEnds != Reason.Covered) return contentEnds;
+  const cut = <i32>content >= format.CONTENT_AFTER_THINK_NEWLINES ? lastThink(start, stop) : 0;
   switch (content) {
+    case format.CONTENT_IDENTITY:
+      break;
     case format.CONTENT_AFTER_THINK_NEWLINES:
       if (cut != 0) start = skipNewlines(cut, stop);
       break;
@@ -127,13 +103,13 @@ export function prepareContent(ptr: usize, end: usize, content: u32): Reason {
   }
   contentFrom = start;
   contentTo = stop;
-  contentRaw = false;
   return Reason.Covered;
 }
 
 /** Adds the content made ready. */
 export function appendPrepared(): Reason {
-  return contentRaw ? appendJson(contentFrom, contentTo) : appendBytes(contentFrom, contentTo - contentFrom);
+  const reason = appendBytes(contentFrom, contentTo - contentFrom);
+  return reason == Reason.Covered ? contentEnds : reason;
 }
 
 /** Address behind the last "</think>", 0 when there is none. */

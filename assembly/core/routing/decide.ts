@@ -3,7 +3,7 @@
 
 import { memberEnd, memberStart } from '../json/members';
 import { MEMBER_CACHE_SALT, MEMBER_MODEL } from '../json/names';
-import { unescapeInto } from '../json/text';
+import { Escape, escapeStatus, unescapeInto } from '../json/text';
 import { namespaceOf, textHash } from '../prefix/chain';
 import { beginChain, promptBytes, stateAt, strides } from '../prefix/prompt-chain';
 import { Reason } from '../prompt/reason';
@@ -28,7 +28,7 @@ function memberText(body: usize, scanner: usize, member: u32): usize {
   if (start == body || load<u8>(start) != 0x22) return 0;
   const text = reserveScratch(end - start + 32);
   const stop = unescapeInto(start + 1, end - 1, text);
-  if (stop == 0) return 0;
+  if (escapeStatus != Escape.Ok) return 0;
   textLength = stop - text;
   return text;
 }
