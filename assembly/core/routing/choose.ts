@@ -107,6 +107,13 @@ function addRendezvous(summary: Summary, total: u32, lateKey: u64): void {
   if (secondWeight != 0) addCandidate(second);
 }
 
+/** A ready endpoint that is no candidate yet: a second destination must exist wherever there is a second endpoint. */
+function addRandom(total: u32): void {
+  let i = <u32>(random() % <u64>total);
+  while (isCandidate(readyAt(i))) if (++i == total) i = 0;
+  addCandidate(readyAt(i));
+}
+
 /** Requests that wait or will: what the engine said, and what went there since without it knowing yet. */
 function queueOf(summary: Summary, inFlights: usize, id: u32): f64 {
   const endpoint = summary.endpoint(id);
@@ -131,7 +138,7 @@ export function choose(summary: Summary, inFlights: usize, lateKey: u64, weights
   if (total == 0) return false;
   addHolders(total);
   if (lateKey != 0) addRendezvous(summary, total, lateKey);
-  for (let n: u32 = 0; n < RANDOM; n++) addCandidate(readyAt(<u32>(random() % <u64>total)));
+  for (let n: u32 = 0; n < RANDOM && count < total; n++) addRandom(total);
   score(summary, inFlights, weights);
   order();
   destinations = min<u32>(count, DESTINATIONS_MAX);
