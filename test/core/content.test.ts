@@ -154,4 +154,21 @@ describe.each(BUILDS)('%s', (build) => {
       );
     }
   });
+
+  test('NFC: a character that changes takes back the stride that it ended, however the mark behind it arrives', () => {
+    installSummary(core, { program: programOf(0, true), strideBytes: STRIDE });
+    for (let pad = 0; pad < 3 * STRIDE; pad++)
+      for (const [letter, mark] of [
+        ['e', '\u0301'],
+        ['e', '\\u0301'],
+        ['\\u0065', '\\u0301'],
+        ['\u1ea1', '\\u0302'],
+        ['\u1112\u1161', '\\u11ab'],
+        ['', '\\u212b'],
+      ]) {
+        const decision = decide(core, user(`"${'x'.repeat(pad)}${letter}${mark} and more text behind it"`), true);
+        expect(decision.reason).toBe('nfc');
+        expect(decision.keys.length).toBe(Math.floor(('[open]'.length + pad) / STRIDE));
+      }
+  });
 });

@@ -1,5 +1,5 @@
 import { decode } from '@msgpack/msgpack';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Plane } from '../../indexer/index/plane.js';
 import { BUILDS } from '../core/load.js';
 import { ReferenceIndex } from '../core/reference/index.js';
@@ -39,10 +39,13 @@ const hex = (text: string): Buffer => Buffer.from(text, 'hex');
 describe.each(BUILDS)('%s', (name) => {
   let plane: Plane;
   let reference: ReferenceIndex;
-  beforeEach(async () => {
+  beforeAll(async () => {
     build.name = name;
     plane = await Plane.create(OPTIONS);
     plane.loadTokens(table);
+  });
+  beforeEach(() => {
+    plane.clear(0);
     reference = new ReferenceIndex({ ...OPTIONS, tokens });
   });
   const expectSame = (): void => {
@@ -164,6 +167,35 @@ describe.each(BUILDS)('%s', (name) => {
       for (let copy = 0; copy < 64; copy++) both({ type: 'BlockRemoved', block_hashes: [10n] });
       expectSame();
       expect(plane.residentBlocks(0)).toBe(1);
+    });
+
+    test('SGLang names the salt in a field of its own', () => {
+      if (layout === 'arrays') return;
+      both({ ...store({}), cache_salt: 'tenant' }, store({ block_hashes: [2n], extra_keys: [['tenant']] }), store({ block_hashes: [3n] }));
+      expectSame();
+      expect(plane.residentKeys(0)).toBe(2 * 4);
+    });
+
+    test('more copies and children than a record can count: kept until a clear, never miscounted', () => {
+      both(store({}));
+      for (let i = 0; i < 300; i++)
+        both(store({ block_hashes: [100n + BigInt(i)], parent_block_hash: 1n, token_ids: Array<number>(32).fill(i % 7) }));
+      for (let i = 0; i < 200; i++) both(store({ block_hashes: [100n], parent_block_hash: 1n, token_ids: Array<number>(32).fill(0) }));
+      expectSame();
+      for (let i = 0; i < 201; i++) plane.apply(0, batchOf(layout, [{ type: 'BlockRemoved', block_hashes: [100n] }]));
+      expect(plane.residentBlocks(0)).toBe(301);
+      for (let i = 1; i < 300; i++) plane.apply(0, batchOf(layout, [{ type: 'BlockRemoved', block_hashes: [100n + BigInt(i)] }]));
+      expect(plane.residentBlocks(0)).toBe(2);
+      plane.clear(0);
+      reference.clear(0);
+      both(store({}));
+      expectSame();
+    });
+
+    test('a block whose text fills more strides than a record has keys for is left out, and so are its children', () => {
+      const ids = Array<number>(4096).fill(1); // 8 KiB, 512 strides
+      expect(both(store({ token_ids: ids, block_size: 4096 }))).toMatchObject({ stored: 0, skipped: { block_too_long: 1 } });
+      expect(both(store({ block_hashes: [2n], parent_block_hash: 1n }))).toMatchObject({ stored: 0, skipped: { orphan: 1 } });
     });
 
     test('a chain that loses its root gives no credit until the root comes back', () => {
