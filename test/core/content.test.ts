@@ -20,7 +20,7 @@ const NO_SPACES =
 const THINKS = ['</think>', '<think>', '</think', 'think>', '</Think>', '< /think>', '</think>\n\n', '<</think>', '</think></think>', '\n'];
 
 /** The last message of role user has the content; the text is a bracket on both sides of it. */
-function programOf(content: number, nfc = false): RenderProgram {
+function programOf(content: number, nfc = false, open = '[open]'): RenderProgram {
   const place = { system: false, afterUser: false, last: true } as const;
   return {
     variant: '{}',
@@ -28,7 +28,7 @@ function programOf(content: number, nfc = false): RenderProgram {
     chat: true,
     completionPrefix: Buffer.alloc(0),
     entries: [
-      { ...place, previous: 'begin', role: 'user', literal: Buffer.from('[open]'), content },
+      { ...place, previous: 'begin', role: 'user', literal: Buffer.from(open), content },
       { ...place, previous: 'user', role: 'end', literal: Buffer.from('[this closes the last stride]'), content: 0 },
     ],
   };
@@ -170,5 +170,18 @@ describe.each(BUILDS)('%s', (build) => {
         expect(decision.reason).toBe('nfc');
         expect(decision.keys.length).toBe(Math.floor(('[open]'.length + pad) / STRIDE));
       }
+  });
+
+  test('NFC: a mark at the start of a text changes the end of what stands before it, also when that ended a stride', () => {
+    for (let pad = 0; pad < 2 * STRIDE; pad++) {
+      const before = `${'x'.repeat(pad)}e`;
+      const program = { ...programOf(0, true, before), completionPrefix: Buffer.from(before) };
+      installSummary(core, { program, strideBytes: STRIDE });
+      for (const decision of [
+        decide(core, user('"\u0301 and a text"'), true),
+        decide(core, Buffer.from('{"prompt":"\\u0301 and a text"}'), false),
+      ])
+        expect(decision).toMatchObject({ reason: 'nfc', keys: { length: Math.floor(pad / STRIDE) } });
+    }
   });
 });
