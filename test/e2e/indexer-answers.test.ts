@@ -1,4 +1,5 @@
 // What an indexer may answer, and what becomes of it in two workers that share one poll.
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { send } from '../envoy/client';
 import { type Echo, EchoServer } from '../envoy/echo';
@@ -92,8 +93,7 @@ describe.each(['1.40.0', '1.37.0'] as const)('Envoy %s', (version) => {
   });
 
   test('two workers route from one poll, of which never two are open', async () => {
-    const { indexer, envoy, ...it } = await start();
-    void it;
+    const { indexer, envoy } = await start();
     for (const [i, address] of addresses().entries()) {
       await rig!.hold(address, promptOf(`one poll ${i}`));
       expect(await rig!.ask(promptOf(`one poll ${i}`))).toEqual({ [address]: CONNECTIONS });
@@ -154,6 +154,32 @@ describe.each(['1.40.0', '1.37.0'] as const)('Envoy %s', (version) => {
     await indexer.listen();
     await until(async () => (await rig!.counter('snapshots_applied')) >= before + VMS, 'the other epoch is in every VM');
     expect(await rig!.ask(promptOf('moved'))).toEqual({ [second]: CONNECTIONS });
+  });
+
+  test('switched off by the indexer, then no pod ready: Envoy alone serves, until there is something to say again', async () => {
+    const [first] = addresses() as [string];
+    const { pool, indexer } = await start();
+    await rig!.hold(first, promptOf('off'));
+    const { tables } = pool;
+    const publish = async (change: Partial<typeof tables>): Promise<void> => {
+      const before = await rig!.applied();
+      pool.tables = { ...tables, ...change };
+      pool.publisher.publish();
+      indexer.wake();
+      await until(async () => (await rig!.applied()) >= before + VMS, 'the change is in every VM');
+    };
+    const unrouted = async (): Promise<void> => {
+      const routed = await rig!.counter('routed');
+      expect(Object.keys(await rig!.ask(promptOf('off'))).length).toBe(2);
+      await delay(5 * TICK_MS);
+      expect(await rig!.counter('routed')).toBe(routed);
+    };
+    await publish({ parameters: { ...tables.parameters, enabled: false } });
+    await unrouted();
+    await publish({ endpoints: tables.endpoints.map((endpoint) => ({ ...endpoint, ready: false })) });
+    await unrouted();
+    await publish({});
+    expect(await rig!.ask(promptOf('off'))).toEqual({ [first]: CONNECTIONS });
   });
 
   test('a summary of several parts, and one whose rows are all new', async () => {

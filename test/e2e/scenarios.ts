@@ -11,7 +11,7 @@ export interface Scenario {
   readonly expected: unknown;
 }
 
-const BASE: Setup = {};
+const BASE: Setup = { filter: { watchdogMs: 2000 } };
 const MIB = 1 << 20;
 const SMALL_LIMIT = 32_768;
 const BROKEN: Setup = { broken: true };
@@ -232,6 +232,21 @@ const BODIES: Scenario[] = [
 ];
 
 const CLIENTS: Scenario[] = [
+  {
+    name: 'the news comes while the body is on its way: the decision is made with it',
+    setup: BASE,
+    run: async (gateway) => {
+      const prompt = promptOf('news in mid-body');
+      const body = completion(prompt);
+      const stream = await gateway.open({});
+      await stream.write(body.subarray(0, 100));
+      await gateway.hold('B', prompt);
+      await stream.write(body.subarray(100));
+      await stream.end();
+      return seen(await stream.answer());
+    },
+    expected: whole(completion(promptOf('news in mid-body')), { endpoint: 'B', first: 'B' }),
+  },
   {
     name: 'a client that leaves in mid-body hurts nobody',
     setup: BASE,
