@@ -15,7 +15,6 @@ import {
   resultLength,
   resultPtr,
   Status,
-  StreamContext,
   setEffectiveContext,
   TrailersStatus,
   Utf8,
@@ -27,11 +26,11 @@ import { Endpoint } from '../core/prompt/render';
 import { destination, destinations } from '../core/routing/choose';
 import { decide, decideByLoad, reason } from '../core/routing/decide';
 import { matchBytes, matchStrides } from '../core/routing/matches';
-import { Body } from './body';
 import { ByteBuilder } from './bytes';
 import { explain } from './explain';
+import { Plugin, PluginRoot } from './plugin';
 import { Flight, Pool } from './pool';
-import { KvaneRoot } from './root';
+import { ReadingStream } from './reading';
 import { Stalls } from './stalls';
 
 const CLUSTER_NAME = propertyPath('xds.cluster_name');
@@ -53,13 +52,16 @@ const enum Phase {
   Reading,
 }
 
-export class KvaneStream extends StreamContext {
-  /** Neighbours in the root's list of streams that are being read. */
-  previous: KvaneStream | null = null;
-  next: KvaneStream | null = null;
-  /** Last time that bytes came, by the tick's clock. */
-  progressMs: u64 = 0;
-  readonly body: Body = new Body();
+/** Streams of all roots that are free to be used again. */
+const spare: KvaneStream[] = [];
+const SPARE_MAX: i32 = 4096;
+
+/** A stream context for a new request. */
+export function takeStream(root: PluginRoot): KvaneStream {
+  return spare.length != 0 ? spare.pop() : new KvaneStream(root);
+}
+
+export class KvaneStream extends ReadingStream {
   private readonly scanner: usize = heap.alloc(SCANNER_BYTES);
   private readonly flight: Flight = new Flight();
   private phase: Phase = Phase.Passing;
@@ -72,17 +74,17 @@ export class KvaneStream extends StreamContext {
   private releasedMs: u64 = 0;
   private releasedBytes: u32 = 0;
 
-  private get kvane(): KvaneRoot {
-    return changetype<KvaneRoot>(this.root);
+  private get plugin(): Plugin {
+    return changetype<PluginRoot>(this.root).plugin;
   }
 
   onRequestHeaders(headers: u32, endOfStream: bool): HeadersStatus {
-    const root = this.kvane;
-    root.vm.served = true;
-    removeHeader(HeaderMap.RequestHeaders, root.header);
-    if (endOfStream || !this.isOurs(root)) return HeadersStatus.Continue;
+    const plugin = this.plugin;
+    plugin.vm.served = true;
+    removeHeader(HeaderMap.RequestHeaders, plugin.header);
+    if (endOfStream || !this.isOurs(plugin)) return HeadersStatus.Continue;
     const pool = this.pool!;
-    const why = root.usable(pool);
+    const why = plugin.usable(pool);
     if (why != Reason.Covered) {
       pool.metrics.seen(why);
       return HeadersStatus.Continue;
@@ -91,14 +93,14 @@ export class KvaneStream extends StreamContext {
       pool.metrics.seen(Reason.Encoding);
       return HeadersStatus.Continue;
     }
-    this.beginReading(root);
+    this.beginReading(plugin);
     return HeadersStatus.StopIteration;
   }
 
   /** Whether the request goes to a pool of ours and to a path that we read. */
-  private isOurs(root: KvaneRoot): bool {
+  private isOurs(plugin: Plugin): bool {
     if (getProperty(CLUSTER_NAME) != Status.Ok) return false;
-    const pool = root.poolOf(resultPtr, resultLength);
+    const pool = plugin.poolOf(resultPtr, resultLength);
     if (pool === null || getHeader(HeaderMap.RequestHeaders, PATH) != Status.Ok) return false;
     let length: usize = 0;
     while (length < resultLength && load<u8>(resultPtr + length) != 0x3f) length++;
@@ -109,14 +111,14 @@ export class KvaneStream extends StreamContext {
     return getHeader(HeaderMap.RequestHeaders, METHOD) == Status.Ok && POST.equals(resultPtr, resultLength);
   }
 
-  private beginReading(root: KvaneRoot): void {
+  private beginReading(plugin: Plugin): void {
     this.phase = Phase.Reading;
-    this.progressMs = root.vm.nowMs;
-    this.bound = min<u32>(root.configuration.bodyBytes, Stalls.any ? Stalls.boundOfStream() : u32.MAX_VALUE);
+    this.progressMs = plugin.vm.nowMs;
+    this.bound = min<u32>(plugin.configuration.bodyBytes, Stalls.any ? Stalls.boundOfStream() : u32.MAX_VALUE);
     resetScanner(this.scanner);
     const announced = contentLength();
-    if (announced != 0) this.body.reserve(min<usize>(announced, <usize>this.bound), root.configuration.arenaBytes);
-    root.addReading(this);
+    if (announced != 0) this.body.reserve(min<usize>(announced, <usize>this.bound), plugin.configuration.arenaBytes);
+    plugin.reading.add(this);
   }
 
   onRequestBody(bytes: u32, endOfStream: bool): BodyStatus {
@@ -124,10 +126,11 @@ export class KvaneStream extends StreamContext {
       if (this.releasedBytes != 0) this.learnStall(bytes);
       return BodyStatus.Continue;
     }
-    const root = this.kvane;
-    this.progressMs = root.vm.nowMs;
+    const plugin = this.plugin;
+    this.progressMs = plugin.vm.nowMs;
     if (bytes != 0) {
-      if (!root.makeRoom(this, bytes) || !this.body.take(bytes)) return this.finish(Reason.Early);
+      if (!plugin.reading.makeRoom(this, bytes, plugin.configuration.arenaBytes) || !this.body.take(bytes))
+        return this.finish(Reason.Early);
       const state = scan(this.scanner, this.body.ptr, this.body.length);
       if (state == Scan.Closed) return this.finish(Reason.Covered);
       if (state == Scan.Odd) return this.finish(Reason.Json);
@@ -148,26 +151,26 @@ export class KvaneStream extends StreamContext {
 
   /** Decides with what has arrived and stops reading. why: `Covered` when the body's object is closed. */
   private decide(why: Reason): void {
-    const root = this.kvane;
+    const plugin = this.plugin;
     const pool = this.pool!;
     const summary = pool.active;
     if (summary !== null) {
-      const weights = root.configuration.weights;
+      const weights = plugin.configuration.weights;
       const any =
         why == Reason.Covered || why == Reason.Early
           ? decide(summary, this.body.ptr, this.scanner, this.endpoint, why == Reason.Covered ? 0 : this.body.length, pool.total, weights)
           : decideByLoad(summary, why, pool.total, weights);
-      if (root.vm.debug) this.explain();
+      if (plugin.vm.debug) this.explain();
       pool.metrics.seen(reason);
-      if (any) this.depart(root, pool);
+      if (any) this.depart(plugin, pool);
     }
     this.body.free();
     this.phase = Phase.Passing;
-    root.removeReading(this);
+    plugin.reading.remove(this);
   }
 
   /** Sets the destination and counts the request there. */
-  private depart(root: KvaneRoot, pool: Pool): void {
+  private depart(plugin: Plugin, pool: Pool): void {
     const summary = pool.active!;
     value.clear();
     for (let i: u32 = 0; i < destinations; i++) {
@@ -175,7 +178,7 @@ export class KvaneStream extends StreamContext {
       if (i != 0) value.byte(0x2c);
       value.bytes(endpoint.address, <usize>endpoint.addressLength);
     }
-    replaceHeader(HeaderMap.RequestHeaders, root.header, value.ptr, value.length);
+    replaceHeader(HeaderMap.RequestHeaders, plugin.header, value.ptr, value.length);
     const best = destination(0);
     pool.metrics.routed.add(1);
     if (matchStrides(best) != 0) pool.metrics.credited.add(1);
@@ -193,7 +196,7 @@ export class KvaneStream extends StreamContext {
   /** Lets the stream go from outside its own callbacks: the watchdog, or another stream that needs the room. */
   release(): void {
     if (this.phase != Phase.Reading || setEffectiveContext(this.id) != Status.Ok) return;
-    this.releasedMs = this.kvane.vm.nowMs;
+    this.releasedMs = this.plugin.vm.nowMs;
     this.releasedBytes = this.body.length;
     this.decide(Reason.Early);
     continueStream(Direction.Request);
@@ -207,17 +210,17 @@ export class KvaneStream extends StreamContext {
   }
 
   onDelete(): void {
-    const root = this.kvane;
+    const plugin = this.plugin;
     if (this.phase == Phase.Reading) {
       this.phase = Phase.Passing;
-      root.removeReading(this);
+      plugin.reading.remove(this);
     }
     this.body.free();
     if (this.flying) this.pool!.arrive(this.flight);
     this.flying = false;
     this.pool = null;
     this.releasedBytes = 0;
-    root.recycle(this);
+    if (spare.length < SPARE_MAX) spare.push(this);
   }
 }
 

@@ -79,7 +79,6 @@ export function readMessages(start: usize, end: usize, open: bool): bool {
 }
 
 /** Reads the message that begins at `start`; true with `members.broken`: its text is open, the body has not arrived further. */
-
 function readMessage(start: usize, end: usize, open: bool): bool {
   let roleStart: usize = 0;
   let roleEnd: usize = 0;
