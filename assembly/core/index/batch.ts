@@ -10,113 +10,32 @@ import { Kind } from '../bytes/msgpack';
 import { textHash } from '../prefix/chain';
 import { clearSlot, removeCopy, sweepReachability } from './blocks';
 import { Counter, count, resetCounters, setRank, setTimestamp } from './counts';
+import {
+  blockSize,
+  Event,
+  extraKeysAt,
+  fullAttention,
+  group,
+  hashCount,
+  hashes,
+  hasLoraId,
+  hasParent,
+  hasTokens,
+  IDS_MAX,
+  local,
+  loraNameLength,
+  loraNamePtr,
+  namedSalt,
+  onGpu,
+  parentHash,
+  readEvent,
+  tokenCount,
+  tokens,
+  type,
+} from './event';
+import { DATA_PARALLEL_RANK, EVENTS, is, TS } from './names';
 import { namespaceSeed, Slot } from './plane';
 import { added, copied, Stored, storeBlocks } from './store';
-
-/** Most tokens and hashes of one event. */
-const IDS_MAX: u32 = 1 << 17;
-
-/** Fields of an event, by their position in the array layout of BlockStored. */
-enum Field {
-  Type,
-  Hashes,
-  Parent,
-  Tokens,
-  BlockSize,
-  LoraId,
-  Medium,
-  LoraName,
-  ExtraKeys,
-  Group,
-  GroupKind,
-  Window,
-  Locality,
-  Other,
-  /** Of SGLang's maps only: in arrays it has no place of its own. */
-  Salt,
-}
-
-enum Event {
-  Unknown,
-  Stored,
-  Removed,
-  Cleared,
-}
-
-function utf8(text: string): usize {
-  const length = String.UTF8.byteLength(text);
-  const ptr = heap.alloc(4 + <usize>length);
-  store<u32>(ptr, length);
-  String.UTF8.encodeUnsafe(changetype<usize>(text), text.length, ptr + 4);
-  return ptr;
-}
-
-const TYPE = utf8('type');
-const BLOCK_HASHES = utf8('block_hashes');
-const PARENT_BLOCK_HASH = utf8('parent_block_hash');
-const TOKEN_IDS = utf8('token_ids');
-const BLOCK_SIZE = utf8('block_size');
-const LORA_ID = utf8('lora_id');
-const MEDIUM = utf8('medium');
-const LORA_NAME = utf8('lora_name');
-const EXTRA_KEYS = utf8('extra_keys');
-const CACHE_SALT = utf8('cache_salt');
-const GROUP_IDX = utf8('group_idx');
-const KV_CACHE_SPEC_KIND = utf8('kv_cache_spec_kind');
-const LOCALITY = utf8('locality');
-const TS = utf8('ts');
-const EVENTS = utf8('events');
-const DATA_PARALLEL_RANK = utf8('data_parallel_rank');
-const BLOCK_STORED = utf8('BlockStored');
-const BLOCK_REMOVED = utf8('BlockRemoved');
-const ALL_BLOCKS_CLEARED = utf8('AllBlocksCleared');
-const GPU = utf8('GPU');
-const REMOTE = utf8('REMOTE');
-const FULL_ATTENTION = utf8('full_attention');
-const MLA_ATTENTION = utf8('mla_attention');
-const SINK_FULL_ATTENTION = utf8('sink_full_attention');
-
-function is(name: usize): bool {
-  return msgpack.textIs(name + 4, load<u32>(name));
-}
-
-const hashes = heap.alloc((<usize>IDS_MAX) << 3);
-const tokens = heap.alloc((<usize>IDS_MAX) << 2);
-
-// The event being read.
-let type: Event = Event.Unknown;
-let hashCount: u32 = 0;
-let hasParent: bool = false;
-let parentHash: u64 = 0;
-let tokenCount: u32 = 0;
-let hasTokens: bool = false;
-let blockSize: u64 = 0;
-let hasLoraId: bool = false;
-let loraNamePtr: usize = 0;
-let loraNameLength: u32 = 0;
-let namedSalt: u64 = 0;
-let extraKeysAt: usize = 0;
-let onGpu: bool = true;
-let local: bool = true;
-let group: u64 = 0;
-let fullAttention: bool = true;
-
-function resetEvent(): void {
-  type = Event.Unknown;
-  hashCount = 0;
-  hasParent = false;
-  tokenCount = 0;
-  hasTokens = false;
-  blockSize = 0;
-  hasLoraId = false;
-  loraNameLength = 0;
-  namedSalt = 0;
-  extraKeysAt = 0;
-  onGpu = true;
-  local = true;
-  group = 0;
-  fullAttention = true;
-}
 
 /** Applies the batch of `length` bytes at `ptr`. False: not a batch, nothing was changed. Counts: counts.ts. */
 export function applyBatch(slot: Slot, ptr: usize, length: usize): bool {
@@ -173,156 +92,6 @@ function findEvents(): usize {
 function readRank(): void {
   if (msgpack.peek() == Kind.Integer) setRank(<i32>msgpack.readInteger());
   else msgpack.skip();
-}
-
-function readEvent(): void {
-  resetEvent();
-  if (msgpack.peek() == Kind.Map) {
-    let left = msgpack.readMap();
-    while (left != 0 && !msgpack.failed) {
-      left--;
-      msgpack.readText();
-      readField(fieldOfName());
-    }
-    return;
-  }
-  if (msgpack.peek() != Kind.Array) {
-    msgpack.skip();
-    return;
-  }
-  const fields = msgpack.readArray();
-  for (let i: u32 = 0; i < fields && !msgpack.failed; i++) readField(fieldOfPosition(i));
-}
-
-function fieldOfName(): Field {
-  switch (msgpack.textLength) {
-    case 4:
-      if (is(TYPE)) return Field.Type;
-      break;
-    case 6:
-      if (is(MEDIUM)) return Field.Medium;
-      break;
-    case 7:
-      if (is(LORA_ID)) return Field.LoraId;
-      break;
-    case 8:
-      if (is(LOCALITY)) return Field.Locality;
-      break;
-    case 9:
-      if (is(TOKEN_IDS)) return Field.Tokens;
-      if (is(LORA_NAME)) return Field.LoraName;
-      if (is(GROUP_IDX)) return Field.Group;
-      break;
-    case 10:
-      if (is(BLOCK_SIZE)) return Field.BlockSize;
-      if (is(EXTRA_KEYS)) return Field.ExtraKeys;
-      if (is(CACHE_SALT)) return Field.Salt;
-      break;
-    case 12:
-      if (is(BLOCK_HASHES)) return Field.Hashes;
-      break;
-    case 17:
-      if (is(PARENT_BLOCK_HASH)) return Field.Parent;
-      break;
-    case 18:
-      if (is(KV_CACHE_SPEC_KIND)) return Field.GroupKind;
-      break;
-  }
-  return Field.Other;
-}
-
-function fieldOfPosition(i: u32): Field {
-  if (i == 0) return Field.Type;
-  if (type == Event.Stored) return i < <u32>Field.Other ? <Field>i : Field.Other;
-  if (type == Event.Removed) {
-    switch (i) {
-      case 1:
-        return Field.Hashes;
-      case 2:
-        return Field.Medium;
-      case 3:
-        return Field.Group;
-      case 4:
-        return Field.Locality;
-    }
-  }
-  return Field.Other;
-}
-
-function readField(field: Field): void {
-  switch (field) {
-    case Field.Type:
-      if (msgpack.peek() != Kind.String) break;
-      msgpack.readText();
-      if (is(BLOCK_STORED)) type = Event.Stored;
-      else if (is(BLOCK_REMOVED)) type = Event.Removed;
-      else if (is(ALL_BLOCKS_CLEARED)) type = Event.Cleared;
-      return;
-    case Field.Hashes:
-      if (msgpack.peek() != Kind.Array) break;
-      readHashes();
-      return;
-    case Field.Parent:
-      if (msgpack.takeNil()) return;
-      parentHash = msgpack.readHandle();
-      hasParent = true;
-      return;
-    case Field.Tokens:
-      if (msgpack.peek() != Kind.Array) break;
-      tokenCount = msgpack.readIdsInto(tokens, IDS_MAX);
-      hasTokens = true;
-      return;
-    case Field.BlockSize:
-      if (msgpack.peek() != Kind.Integer) break;
-      blockSize = msgpack.readInteger();
-      return;
-    case Field.LoraId:
-      hasLoraId = msgpack.peek() == Kind.Integer;
-      break;
-    case Field.Medium:
-      if (msgpack.peek() != Kind.String) break;
-      msgpack.readText();
-      onGpu = is(GPU);
-      return;
-    case Field.LoraName:
-      if (msgpack.peek() != Kind.String) break;
-      msgpack.readText();
-      loraNamePtr = msgpack.textPtr;
-      loraNameLength = msgpack.textLength;
-      return;
-    case Field.Salt:
-      if (msgpack.peek() != Kind.String) break;
-      msgpack.readText();
-      if (msgpack.textLength != 0) namedSalt = textHash(msgpack.textPtr, msgpack.textLength);
-      return;
-    case Field.ExtraKeys:
-      if (msgpack.peek() == Kind.Array) extraKeysAt = msgpack.position();
-      break;
-    case Field.Group:
-      if (msgpack.peek() != Kind.Integer) break;
-      group = msgpack.readInteger();
-      return;
-    case Field.GroupKind:
-      if (msgpack.peek() != Kind.String) break;
-      msgpack.readText();
-      fullAttention = is(FULL_ATTENTION) || is(MLA_ATTENTION) || is(SINK_FULL_ATTENTION);
-      return;
-    case Field.Locality:
-      if (msgpack.peek() != Kind.String) break;
-      msgpack.readText();
-      local = !is(REMOTE);
-      return;
-  }
-  msgpack.skip();
-}
-
-function readHashes(): void {
-  hashCount = msgpack.readArray();
-  if (hashCount > IDS_MAX) {
-    msgpack.fail();
-    return;
-  }
-  for (let i: u32 = 0; i < hashCount; i++) store<u64>(hashes + ((<usize>i) << 3), msgpack.readHandle());
 }
 
 /** Groups may use the same hash values (facts on vLLM, section 6): the group is part of the handle. */
