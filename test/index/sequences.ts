@@ -32,7 +32,7 @@ export function hashOf(style: HashStyle, n: number): Hash {
   if (style === 'small') return n;
   if (style === 'negative') return BigInt.asIntN(64, wide | (1n << 63n));
   if (style === 'uint64') return wide;
-  const bytes = Buffer.alloc(32, n & 255);
+  const bytes = Buffer.alloc(32, 0xab); // only the last eight bytes tell hashes apart
   bytes.writeBigUInt64BE(wide, 24);
   return bytes;
 }
@@ -102,10 +102,17 @@ export class Engines {
       case 'report':
         return one ? [report(one)] : [];
       case 'remove':
-        return one ? [{ type: 'BlockRemoved', block_hashes: [one.hash], medium: extra % 2 ? 'GPU' : null, group_idx: null }] : [];
+        return one
+          ? [{ type: 'BlockRemoved', block_hashes: [one.hash], medium: extra % 2 ? 'GPU' : null, group_idx: [null, 0, 1][pick % 3]! }]
+          : [];
       case 'removeLeaf': {
         const leaves = known.splice(-1 - (pick % 6)).reverse();
-        return leaves.map(({ hash }) => ({ type: 'BlockRemoved', block_hashes: [hash], medium: 'GPU' }));
+        return leaves.map(({ hash, event }) => ({
+          type: 'BlockRemoved',
+          block_hashes: [hash],
+          medium: 'GPU',
+          group_idx: event.group_idx ?? null,
+        }));
       }
       case 'orphan':
         return [{ ...this.store(command, undefined, {}, true), parent_block_hash: hashOf(this.style, 900_000 + pick) }];
@@ -194,17 +201,22 @@ function extras(extra: number, count: number, parent: Known | undefined): Partia
   const lora = parent ? (parent.event.lora_name ?? null) : [null, null, 'ad-one'][extra % 3]!;
   const named: unknown[] = lora ? [lora] : [];
   const salt = !parent && extra % 4 === 1 ? ['tenant', 'ad-one', 'ténant'][extra % 3] : undefined;
-  const lists = Array.from({ length: count }, (_, i) => [
-    ...named,
-    ...(i === 0 && salt ? [salt] : []),
-    ...(extra === 17 && i === count - 1 ? [['image', -3]] : []),
-  ]);
+  const lists = Array.from({ length: count }, (_, i) => {
+    const last = i === count - 1;
+    return [
+      ...named,
+      ...(i === 0 && salt ? [salt] : []),
+      ...(extra === 17 && last ? [['image', -3]] : []),
+      ...(extra === 19 && last ? ['hash of prompt embeddings', 'and another'] : []),
+    ];
+  });
   const given = lists.some((list) => list.length) || extra % 7 === 0;
   return {
     lora_name: lora,
     lora_id: lora || extra === 22 ? 1 : null,
     extra_keys: given ? lists.map((list) => (list.length ? list : null)) : null,
-    group_idx: extra % 3 ? 0 : null,
+    // A second full-attention group with hashes of its own: the group is part of what names a block.
+    group_idx: parent ? (parent.event.group_idx ?? null) : [null, 0, 0, 1][extra % 4]!,
   };
 }
 
