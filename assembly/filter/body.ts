@@ -13,6 +13,8 @@ export class Body {
   ptr: usize = 0;
   /** Bytes that have arrived. */
   length: u32 = 0;
+  /** How many there were before the last chunk. */
+  lengthBefore: u32 = 0;
   private capacity: usize = 0;
 
   /** Makes room for `bytes` in all, within `limit` for all bodies together. False: there is none; what is there stays. */
@@ -31,6 +33,7 @@ export class Body {
     const target = this.ptr + <usize>this.length;
     if (getBufferInto(Buffer.RequestBody, 0, bytes, target) != Status.Ok || resultLength != <usize>bytes) return false;
     if (resultPtr != target) memory.copy(target, resultPtr, resultLength);
+    this.lengthBefore = this.length;
     this.length += bytes;
     return true;
   }
@@ -40,6 +43,7 @@ export class Body {
     held -= this.capacity;
     this.ptr = 0;
     this.length = 0;
+    this.lengthBefore = 0;
     this.capacity = 0;
   }
 }

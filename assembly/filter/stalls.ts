@@ -34,17 +34,21 @@ export class Stalls {
     return stall.bytes;
   }
 
-  /** A released stream of `bytes` went on; did it so at once? */
-  static learn(bytes: u32, releasedMs: u64): void {
+  /**
+   * A released stream of `bytes` went on; did it so at once? It stalled with the chunk that crossed the limit, and chunks are cut
+   * differently each time: only what had come `before` that chunk is sure to be within the limit.
+   */
+  static learn(bytes: u32, before: u32, releasedMs: u64): void {
     const now = milliseconds();
     if (bytes < BYTES_MIN || now > releasedMs + AT_ONCE_MS) return;
+    const bound = before < BYTES_MIN ? bytes : before;
     const place = placeOfStream();
     const stall = Stalls.find(place);
     Stalls.any = true;
     if (stall !== null) {
-      stall.bytes = stall.learntMs + FORGET_MS < now ? bytes : min<u32>(stall.bytes, bytes);
+      stall.bytes = stall.learntMs + FORGET_MS < now ? bound : min<u32>(stall.bytes, bound);
       stall.learntMs = now;
-    } else if (Stalls.known.length < KNOWN_MAX) Stalls.known.push(new Stall(place, bytes, now));
+    } else if (Stalls.known.length < KNOWN_MAX) Stalls.known.push(new Stall(place, bound, now));
   }
 
   private static find(place: u64): Stall | null {

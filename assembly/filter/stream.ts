@@ -73,6 +73,8 @@ export class KvaneStream extends ReadingStream {
   /** When and with how many bytes the watchdog let this stream go; 0 when it did not. */
   private releasedMs: u64 = 0;
   private releasedBytes: u32 = 0;
+  /** How many of them had come before the chunk that it stalled with. */
+  private releasedBefore: u32 = 0;
 
   private get plugin(): Plugin {
     return changetype<PluginRoot>(this.root).plugin;
@@ -198,6 +200,7 @@ export class KvaneStream extends ReadingStream {
     if (this.phase != Phase.Reading || setEffectiveContext(this.id) != Status.Ok) return;
     this.releasedMs = this.plugin.vm.nowMs;
     this.releasedBytes = this.body.length;
+    this.releasedBefore = this.body.lengthBefore;
     this.decide(Reason.Early);
     continueStream(Direction.Request);
     setEffectiveContext(0);
@@ -205,7 +208,7 @@ export class KvaneStream extends ReadingStream {
 
   /** Bytes that follow at once after a release had been held back by Envoy's limit, not by a slow sender. */
   private learnStall(bytes: u32): void {
-    if (bytes != 0) Stalls.learn(this.releasedBytes, this.releasedMs);
+    if (bytes != 0) Stalls.learn(this.releasedBytes, this.releasedBefore, this.releasedMs);
     this.releasedBytes = 0;
   }
 
