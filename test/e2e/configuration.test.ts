@@ -141,6 +141,9 @@ describe.each(['1.40.0', '1.37.0'] as const)('Envoy %s', (version) => {
     );
     await hold(first, promptOf('drained'));
     expect(await ask(promptOf('drained'))).toEqual([first.address]);
+    const last = indexer.polls.slice(-2).map(({ proxy }) => proxy);
+    expect(new Set(last).size).toBe(1);
+    expect(last[0]).not.toBe(indexer.polls[0]!.proxy);
     expect(indexer.mostOpen).toBeLessThanOrEqual(2); // the old and the new configuration's, while both are there
   });
 

@@ -189,6 +189,14 @@ const HOSTILE: readonly (readonly [string, string, string])[] = [
 ];
 
 const BODIES: Scenario[] = [
+  ...bothProtocols.map(({ http2, of }) =>
+    passes(
+      `an object that never closes, ended by trailers, ${of}`,
+      { http2, chunks: [Buffer.from('{"prompt":'), Buffer.from('"ab')], trailers: { 'x-end': 'yes' } },
+      { json: 1, routed: 1 },
+      true,
+    ),
+  ),
   ...HOSTILE.map(([name, text, reason]) =>
     passes(`hostile: ${name}`, { body: Buffer.from(text, 'latin1') }, { [reason]: 1, routed: 1 }, true),
   ),
