@@ -57,19 +57,23 @@ async function main(): Promise<void> {
   if (!values.config) refuse('--config FILE is required');
   const config = readConfig(values.config, values.insecure ? { insecure: true } : {});
   const log = pino({ level: config.logLevel });
-  const indexer = await runIndexer(config, { log, processMetrics: true });
+  const starting = runIndexer(config, { log, processMetrics: true });
+  // Before it has started: a signal that comes while it starts must stop it cleanly too.
   const stop = (signal: NodeJS.Signals): void => {
     log.info({ signal }, 'stopping');
-    indexer.stop().then(
-      () => process.exit(0),
-      (err: unknown) => {
-        log.error({ err }, 'could not stop cleanly');
-        process.exit(EXIT_FAILED);
-      },
-    );
+    starting
+      .then((indexer) => indexer.stop())
+      .then(
+        () => process.exit(0),
+        (err: unknown) => {
+          log.error({ err }, 'could not stop cleanly');
+          process.exit(EXIT_FAILED);
+        },
+      );
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  await starting;
 }
 
 main().catch((error: unknown) => {

@@ -43,8 +43,16 @@ const changed = (message: Buffer, change: (copy: Buffer) => void): Buffer => {
   change(copy);
   return resign(copy);
 };
-const withSection = (type: number, a: number, b: number, body: readonly number[]): Buffer =>
-  resign(Buffer.concat([delta.subarray(0, 64), Buffer.from([type, a, b & 255, b >> 8, body.length, 0, 0, 0, ...body])]));
+const SNAPSHOT_KIND = 1;
+const DELTA_KIND = 2;
+/** Planes and columns stand in snapshots only; of the rest a delta may have all. */
+const kindFor = (type: number): number => (type === 6 || type === 7 ? SNAPSHOT_KIND : DELTA_KIND);
+const withSection = (type: number, a: number, b: number, body: readonly number[], kind = kindFor(type)): Buffer => {
+  const message = Buffer.concat([delta.subarray(0, 64), Buffer.from([type, a, b & 255, b >> 8, 0, 0, 0, 0, ...body])]);
+  message.writeUInt32LE(body.length, 68);
+  message.writeUInt8(kind, 6);
+  return resign(message);
+};
 const le32 = (value: number): number[] => [value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24];
 const zeros = (count: number): number[] => Array<number>(count).fill(0);
 
@@ -132,6 +140,10 @@ describe.each(BUILDS)('%s', (build) => {
     ['toggles of slot 64', withSection(8, 0, 1, [...zeros(8), 64, 0, 0, 0, 0]), MALFORMED],
     ['toggles past the last row', withSection(8, 0, 1, [...zeros(8), 0, 7, 1, 0, 0, 1, 1]), MALFORMED],
     ['more toggles than bits', withSection(8, 0, 1, [...zeros(8), 0, 0, 255, 255, 255, 0]), MALFORMED],
+    ['a plane in a delta', withSection(6, 2, 0, [0, 0, 0, 4, 64, ...zeros(23)], DELTA_KIND), MALFORMED],
+    ['a column in a delta', withSection(7, 0, 0, zeros(16), DELTA_KIND), MALFORMED],
+    ['toggles in a snapshot', withSection(8, 0, 0, zeros(8), SNAPSHOT_KIND), MALFORMED],
+    ['a clear in a snapshot', withSection(9, 0, 0, [], SNAPSHOT_KIND), MALFORMED],
     ['clear of slot 64', withSection(9, 0, 64, []), MALFORMED],
     ['clear in plane 32', withSection(9, 32, 0, []), MALFORMED],
   ])('%s', (_, message, status) => {

@@ -21,6 +21,8 @@ let stride: u32 = 64;
 let room: u32 = 0;
 /** Strides completed. */
 export let strides: u32 = 0;
+/** The prompt is longer than STRIDES_MAX strides. */
+export let tooLong: bool = false;
 /** Bytes of the prompt so far. */
 export let promptBytes: u64 = 0;
 
@@ -31,6 +33,7 @@ export function beginChain(strideBytes: u32, chainSeed: u64): void {
   stride = strideBytes;
   room = strideBytes;
   strides = 0;
+  tooLong = false;
   promptBytes = 0;
 }
 
@@ -44,7 +47,10 @@ export function stateAt(index: u32): u64 {
 
 function finishStride(): void {
   room = stride;
-  if (strides == STRIDES_MAX) return;
+  if (strides == STRIDES_MAX) {
+    tooLong = true;
+    return;
+  }
   store<u64>(states + ((<usize>strides) << 3), acc);
   strides++;
 }

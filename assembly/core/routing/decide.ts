@@ -5,7 +5,8 @@ import { memberEnd, memberStart } from '../json/members';
 import { MEMBER_CACHE_SALT, MEMBER_MODEL } from '../json/names';
 import { Escape, escapeStatus, unescapeInto } from '../json/text';
 import { namespaceOf, textHash } from '../prefix/chain';
-import { beginChain, promptBytes, stateAt, strides } from '../prefix/prompt-chain';
+import { beginChain, promptBytes, stateAt, strides, tooLong } from '../prefix/prompt-chain';
+import { isNull } from '../prompt/messages';
 import { Reason } from '../prompt/reason';
 import { Endpoint, render } from '../prompt/render';
 import { reserveScratch } from '../prompt/text';
@@ -19,34 +20,37 @@ export let namespace: u64 = 0;
 /** Why there is no more credit than there is. */
 export let reason: Reason = Reason.NoSummary;
 
-/** Text of a top-level string member, unescaped: address, and `textLength`; 0 when the member is no string. */
+let text: usize = 0;
 let textLength: usize = 0;
 
-function memberText(body: usize, scanner: usize, member: u32): usize {
+/** Reads a top-level string member, unescaped, into `text` and `textLength` (0, 0 when absent or null). Else why it cannot be read. */
+function readText(body: usize, scanner: usize, member: u32): Reason {
+  text = 0;
+  textLength = 0;
   const start = body + <usize>memberStart(scanner, member);
   const end = body + <usize>memberEnd(scanner, member);
-  if (start == body || load<u8>(start) != 0x22) return 0;
-  const text = reserveScratch(end - start + 32);
-  const stop = unescapeInto(start + 1, end - 1, text);
-  if (escapeStatus != Escape.Ok) return 0;
-  textLength = stop - text;
-  return text;
+  if (start == body || isNull(start, end)) return Reason.Covered;
+  if (load<u8>(start) != 0x22) return Reason.Json;
+  text = reserveScratch(end - start + 32);
+  textLength = unescapeInto(start + 1, end - 1, text) - text;
+  if (escapeStatus == Escape.Ok) return Reason.Covered;
+  return escapeStatus == Escape.LoneSurrogate ? Reason.Surrogate : Reason.Json;
 }
 
-/** Finds the namespace of a request; false when the pool does not serve its model. */
-function findNamespace(summary: Summary, body: usize, scanner: usize): bool {
+/** Finds the namespace of a request, or why it has none that the pool knows. */
+function findNamespace(summary: Summary, body: usize, scanner: usize): Reason {
   let adapter: u64 = 0;
-  const model = memberText(body, scanner, MEMBER_MODEL);
-  if (model != 0) {
-    const kind = summary.modelKind(model, textLength);
-    if (kind < 0) return false;
-    if (kind == MODEL_ADAPTER) adapter = textHash(model, textLength);
+  let why = readText(body, scanner, MEMBER_MODEL);
+  if (why != Reason.Covered) return why;
+  if (text != 0) {
+    const kind = summary.modelKind(text, textLength);
+    if (kind < 0) return Reason.Model;
+    if (kind == MODEL_ADAPTER) adapter = textHash(text, textLength);
   }
-  let salt: u64 = 0;
-  const text = memberText(body, scanner, MEMBER_CACHE_SALT);
-  if (text != 0 && textLength != 0) salt = textHash(text, textLength);
-  namespace = namespaceOf(summary.namespaceSeed, adapter, salt);
-  return true;
+  why = readText(body, scanner, MEMBER_CACHE_SALT);
+  if (why != Reason.Covered) return why;
+  namespace = namespaceOf(summary.namespaceSeed, adapter, textLength != 0 ? textHash(text, textLength) : 0);
+  return Reason.Covered;
 }
 
 /** A decision for a request whose prompt is not known: by load alone. */
@@ -74,9 +78,11 @@ export function decide(
 ): bool {
   const program = summary.program(0);
   if (program === null) return decideByLoad(summary, Reason.NoProgram, inFlights, weights);
-  if (!findNamespace(summary, body, scanner)) return decideByLoad(summary, Reason.Model, inFlights, weights);
+  const unknown = findNamespace(summary, body, scanner);
+  if (unknown != Reason.Covered) return decideByLoad(summary, unknown, inFlights, weights);
   reason = render(body, scanner, endpoint, openLength, program, summary.stride, summary.chainSeed);
   if (reason == Reason.Json || reason == Reason.Surrogate) return decideByLoad(summary, reason, inFlights, weights);
+  if (reason == Reason.Covered && tooLong) reason = Reason.Length;
   findMatches(summary, strides, promptBytes, namespace);
   return choose(summary, inFlights, strides > 0 ? stateAt(strides - 1) ^ namespace : 0, weights);
 }

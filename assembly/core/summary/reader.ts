@@ -7,6 +7,7 @@ import { programLength, readProgram } from '../prompt/program';
 import { bitsEnd, openBits, overrun, readGap } from './bits';
 import * as format from './format';
 import { Matrix, matrixBytes } from './matrix';
+import { kindOfMessage } from './message';
 import { Summary } from './summary';
 
 export const enum Applied {
@@ -23,12 +24,12 @@ export const enum Applied {
 let at: usize = 0;
 let end: usize = 0;
 let limitBytes: usize = 0;
+/** Bits may be defined (snapshot), or else only changed (delta). */
+let defining: bool = false;
 
 /** Begins with the sections of a checked message. maxBytes: limit of the summary's matrices. */
 export function openSections(message: usize, length: usize, maxBytes: usize): void {
-  at = message + <usize>format.HEADER_BYTES;
-  end = message + length;
-  limitBytes = maxBytes;
+  resumeSections(message, length, <usize>format.HEADER_BYTES, maxBytes);
 }
 
 /** Where the next section begins, as offset from `message`, to go on later with `resumeSections`. */
@@ -40,6 +41,7 @@ export function resumeSections(message: usize, length: usize, offset: usize, max
   at = message + offset;
   end = message + length;
   limitBytes = maxBytes;
+  defining = kindOfMessage(message) == format.KIND_SNAPSHOT;
 }
 
 let work: u32 = 0;
@@ -75,13 +77,13 @@ function applySection(summary: Summary, head: usize, body: usize, stop: usize): 
     case format.SECTION_PROGRAMS:
       return programs(summary, body, stop, b);
     case format.SECTION_PLANE:
-      return plane(summary, body, stop, a);
+      return defining ? plane(summary, body, stop, a) : Applied.Malformed;
     case format.SECTION_COLUMN:
-      return column(summary, body, stop, a, b);
+      return defining ? column(summary, body, stop, a, b) : Applied.Malformed;
     case format.SECTION_TOGGLES:
-      return toggles(summary, body, stop, a, b);
+      return defining ? Applied.Malformed : toggles(summary, body, stop, a, b);
     case format.SECTION_CLEAR:
-      return clear(summary, a, b);
+      return defining ? Applied.Malformed : clear(summary, a, b);
   }
   return Applied.Malformed;
 }
