@@ -55,6 +55,18 @@ describe.each(BUILDS)('%s', (build) => {
     const decision = decide(core, Buffer.from(`{"prompt":"${'x'.repeat((1 << 19) + 1000)}"}`), false);
     expect(decision.keys.length).toBe(1 << 16);
     expect(decision.promptBytes).toBe((1 << 19) + 1000);
+    expect(decision.reason).toBe('length');
+  });
+
+  test.each([
+    ['"\\ud800"', 'surrogate'],
+    ['"\\x"', 'json'],
+    ['17', 'json'],
+    ['null', 'covered'],
+    ['""', 'covered'],
+  ])('cache_salt %s: no plain namespace for a request that is salted', (salt, reason) => {
+    installSummary(core, { strideBytes: 8 });
+    expect(decide(core, Buffer.from(`{"prompt":"a prompt of a few strides","cache_salt":${salt}}`), false).reason).toBe(reason);
   });
 
   test('no endpoints, no program, no summary: no destination, no trap', () => {
