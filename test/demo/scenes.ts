@@ -4,7 +4,7 @@ import { MODEL } from '../e2e/fleet';
 import { ask } from './client';
 import { GUIDE_PROMPT } from './guide-prompt';
 import { type ArmResult, runArm } from './load';
-import { rawScoreLine, type Score, scoresOf } from './scores';
+import { bestScoreLine, type Score, scoresOf } from './scores';
 import { blank, dim, line, table, text } from './screen';
 import { CAPACITY_TOKENS, type Stage } from './stage';
 import { makeWorkload, OUTPUT_TOKENS, PROMPTS_PER_GROUP, QUESTION_TOKENS, SYSTEM_TOKENS } from './workload';
@@ -43,7 +43,7 @@ export async function samePromptTwice(stage: Stage): Promise<Score[][]> {
   }
   blank();
   text('One of the lines, as it stands in Envoy’s log:');
-  for (const piece of rawScoreLine(stage.envoy, 'demo-second').match(/.{1,94}/g) ?? []) line(dim(piece));
+  for (const piece of bestScoreLine(stage.envoy, 'demo-second').match(/.{1,94}/g) ?? []) line(dim(piece));
   return [first.scores, second.scores];
 }
 

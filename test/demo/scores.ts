@@ -32,8 +32,10 @@ export async function scoresOf(envoy: Envoy, requestId: string): Promise<Score[]
   });
 }
 
-/** One of these lines, unchanged. */
-export function rawScoreLine(envoy: Envoy, requestId: string): string {
-  const line = envoy.log.find(({ text }) => text.includes('Calculated score') && text.includes(requestId));
-  return line?.text.slice(line.text.indexOf('{"level"')) ?? '';
+/** The best score's line, unchanged. */
+export function bestScoreLine(envoy: Envoy, requestId: string): string {
+  const lines = envoy.log.filter(({ text }) => text.includes('Calculated score') && text.includes(requestId)).map(({ text }) => text);
+  const scoreOf = (text: string): number => parse(text)?.score ?? 0;
+  const best = lines.reduce((a, b) => (scoreOf(b) > scoreOf(a) ? b : a), lines[0] ?? '');
+  return best.slice(Math.max(0, best.indexOf('{"level"')));
 }
