@@ -129,23 +129,14 @@ export function fleetBootstrap({ pools, endpoints, indexer, filter, wasm = filte
     ...options,
   };
   const { clusters: _, ...shared } = main;
-  return withRetries(
-    bootstrap({
-      ...main,
-      moreListeners: [
-        listener({ ...shared, pool: plain, filters: [], listenerName: PLAIN_LISTENER, listen: {} }),
-        ...others.map((pool) => listener({ ...shared, pool: clusterOf(pool), listenerName: pool.cluster, listen: {} })),
-        ...(options?.moreListeners ?? []),
-      ],
-    }),
-  );
-}
-
-/** Envoy allows a cluster three retries at a time by default: when a pod dies, all but three of its requests would be answered with 503. */
-function withRetries(config: Bootstrap): Bootstrap {
-  const { clusters, ...resources } = config.static_resources as { clusters: Json[] };
-  const circuit_breakers = { thresholds: [{ max_retries: 1024 }] };
-  return { ...config, static_resources: { ...resources, clusters: clusters.map((one) => ({ circuit_breakers, ...one })) } };
+  return bootstrap({
+    ...main,
+    moreListeners: [
+      listener({ ...shared, pool: plain, filters: [], listenerName: PLAIN_LISTENER, listen: {} }),
+      ...others.map((pool) => listener({ ...shared, pool: clusterOf(pool), listenerName: pool.cluster, listen: {} })),
+      ...(options?.moreListeners ?? []),
+    ],
+  });
 }
 
 /** Waits for something that only asking can tell. */

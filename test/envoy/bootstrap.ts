@@ -65,6 +65,9 @@ export interface BootstrapOptions {
 
 export const RETRY_POLICY: Json = { retry_on: 'connect-failure,refused-stream,reset-before-request', num_retries: 2 };
 
+/** Envoy allows a cluster three retries at a time by default: when a pod dies, all but three of its requests would get 503. */
+const RETRIES_MAX = 1024;
+
 export function bootstrap(options: BootstrapOptions): Bootstrap {
   const { listenersDirectory: directory } = options;
   const pool = 'endpoints' in options.pool ? options.pool : { name: 'pool', endpoints: options.pool };
@@ -148,6 +151,7 @@ export function cluster(options: ClusterOptions): Json {
     name: options.name,
     type: 'STATIC',
     connect_timeout: '1s',
+    circuit_breakers: { thresholds: [{ max_retries: RETRIES_MAX }] },
     load_assignment: {
       cluster_name: options.name,
       endpoints: [{ lb_endpoints: options.endpoints.map((endpoint) => ({ endpoint: { address: socketAddress(endpoint) } })) }],

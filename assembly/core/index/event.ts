@@ -29,8 +29,8 @@ import {
   TYPE,
 } from './names';
 
-/** Most tokens and hashes of one event. */
-export const IDS_MAX: u32 = 1 << 17;
+/** Most tokens and hashes of one event: a step's, or a whole prompt's in a full report. Pages that are not used cost nothing. */
+export const IDS_MAX: u32 = 1 << 20;
 
 /** Fields of an event, by their position in the array layout of BlockStored. */
 enum Field {
