@@ -84,6 +84,7 @@ const GROWTH = 1.5;
 const LONG_TOKEN = 0xffn;
 const UNKNOWN_TOKEN = 0xfen;
 const COUNTERS_BEFORE_SKIPS = 5;
+const COUNTERS = COUNTERS_BEFORE_SKIPS + SKIP_REASONS.length;
 
 const randomSalt = (): bigint => randomBytes(8).readBigUInt64LE();
 
@@ -94,6 +95,7 @@ export class Plane {
   private rows: number;
   private rowSalt: bigint;
   private rebuilt = true;
+  private counters: DataView | undefined;
 
   private constructor(
     private readonly options: PlaneOptions,
@@ -234,26 +236,31 @@ export class Plane {
   }
 
   private result(ok: boolean): BatchResult {
-    const ptr = this.core.counters();
-    const words = SKIP_REASONS.length + COUNTERS_BEFORE_SKIPS;
-    const counters = new Uint32Array(this.core.memory.buffer.slice(ptr, ptr + words * 4));
-    const view = new DataView(this.core.memory.buffer, ptr + words * 4, 12);
+    const view = this.countersView();
+    const count = (counter: number): number => view.getUint32(counter * 4, true);
     const skipped: Partial<Record<SkipReason, number>> = {};
-    SKIP_REASONS.forEach((reason, i) => {
-      const count = counters[COUNTERS_BEFORE_SKIPS + i]!;
-      if (count) skipped[reason] = count;
-    });
-    const rank = view.getInt32(0, true);
+    for (let i = 0; i < SKIP_REASONS.length; i++) {
+      const skips = count(COUNTERS_BEFORE_SKIPS + i);
+      if (skips) skipped[SKIP_REASONS[i]!] = skips;
+    }
+    const rank = view.getInt32(COUNTERS * 4, true);
     return {
       status: ok ? 'ok' : 'undecodable',
-      events: counters[0]!,
-      stored: counters[1]!,
-      copies: counters[2]!,
-      removed: counters[3]!,
-      cleared: counters[4]!,
+      events: count(0),
+      stored: count(1),
+      copies: count(2),
+      removed: count(3),
+      cleared: count(4),
       skipped,
-      timestamp: view.getFloat64(4, true),
+      timestamp: view.getFloat64(COUNTERS * 4 + 4, true),
       rank: rank < 0 ? null : rank,
     };
+  }
+
+  /** What `counters` of core points to; made again only when the memory has grown. */
+  private countersView(): DataView {
+    const { buffer } = this.core.memory;
+    if (this.counters?.buffer !== buffer) this.counters = new DataView(buffer, this.core.counters(), COUNTERS * 4 + 12);
+    return this.counters;
   }
 }

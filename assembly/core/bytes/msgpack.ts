@@ -1,6 +1,8 @@
 // A cursor over MessagePack bytes. Bounded: a read past the end or of another type sets `failed` and yields 0; the caller looks
 // at `failed` once per event. Source: the MessagePack specification (formats), facts on vLLM's wire format (what occurs).
 
+import { equalBytes } from './equal';
+
 /** Kinds of value as `peek` tells them. */
 export enum Kind {
   Nil,
@@ -14,8 +16,6 @@ export enum Kind {
   Extension,
   None,
 }
-
-const SKIP_DEPTH: i32 = 32;
 
 let at: usize = 0;
 let end: usize = 0;
@@ -217,51 +217,58 @@ export function readText(): void {
 
 /** Whether the last text read equals the `length` bytes at `ptr`. */
 export function textIs(ptr: usize, length: u32): bool {
-  return textLength == length && memory.compare(textPtr, ptr, length) == 0;
+  return textLength == length && equalBytes(textPtr, ptr, length);
 }
 
-/** Passes over one value of any type. */
-export function skip(depth: i32 = 0): void {
-  const kind = peek();
-  switch (kind) {
-    case Kind.Nil:
-    case Kind.Bool:
-      at++;
-      return;
-    case Kind.Integer:
-      readInteger();
-      return;
-    case Kind.Float:
-      readFloat();
-      return;
+/** Bytes of a value by its tag, 0 where that takes more than a look: containers, and lengths in bytes of their own. */
+const SIZES: usize = memory.data(256);
+
+for (let tag: usize = 0; tag < 256; tag++) {
+  let size: u32 = 0;
+  if (tag < 0x80 || tag >= 0xe0 || tag == 0xc0 || tag == 0xc2 || tag == 0xc3) size = 1;
+  else if (tag >= 0xa0 && tag < 0xc0) size = 1 + (<u32>tag & 0x1f);
+  else if (tag == 0xca) size = 5;
+  else if (tag == 0xcb) size = 9;
+  else if (tag >= 0xcc && tag <= 0xd3) size = 1 + (1 << (<u32>tag & 3));
+  else if (tag >= 0xd4 && tag <= 0xd8) size = 2 + (1 << (<u32>tag - 0xd4));
+  store<u8>(SIZES + tag, <u8>size);
+}
+
+/** Passes over one value of any type, however deep. */
+export function skip(): void {
+  let left: u64 = 1; // values to pass over, those in containers met so far included
+  while (left != 0) {
+    if (at >= end) return fail();
+    const size = <usize>load<u8>(SIZES + <usize>load<u8>(at));
+    if (size != 0) at += size;
+    else left += skipHead();
+    left--;
+  }
+  if (at > end) fail();
+}
+
+/** Passes over a value's head and its own bytes; returns how many values follow inside it. */
+function skipHead(): u64 {
+  switch (peek()) {
+    case Kind.Array:
+      return readArray();
+    case Kind.Map:
+      return <u64>readMap() * 2;
     case Kind.String:
     case Kind.Binary:
       readText();
-      return;
-    case Kind.Array:
-    case Kind.Map: {
-      if (depth >= SKIP_DEPTH) break;
-      let count: u64 = kind == Kind.Array ? readArray() : <u64>readMap() * 2;
-      while (count != 0 && !failed) {
-        skip(depth + 1);
-        count--;
-      }
-      return;
-    }
+      return 0;
     case Kind.Extension:
       skipExtension();
-      return;
+      return 0;
   }
   fail();
+  return 0;
 }
 
+/** An extension with its length in bytes of its own. */
 function skipExtension(): void {
   const tag = <u32>load<u8>(at);
-  if (tag >= 0xd4 && tag <= 0xd8) {
-    const size: usize = 2 + ((<usize>1) << (tag - 0xd4));
-    if (have(size)) at += size;
-    return;
-  }
   if (tag >= 0xc7 && tag <= 0xc9 && have(tag == 0xc7 ? 3 : tag == 0xc8 ? 4 : 6)) {
     const size: usize = tag == 0xc7 ? 3 + <usize>load<u8>(at + 1) : tag == 0xc8 ? 4 + <usize>big16(at + 1) : 6 + <usize>big32(at + 1);
     if (have(size)) {
