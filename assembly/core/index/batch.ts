@@ -8,7 +8,7 @@
 import * as msgpack from '../bytes/msgpack';
 import { Kind } from '../bytes/msgpack';
 import { textHash } from '../prefix/chain';
-import { clearSlot, removeCopy, sweepReachability } from './blocks';
+import { clearSlot, countGivenKeys, removeCopy, sweepReachability, touchBlocks } from './blocks';
 import { Counter, count, resetCounters, setRank, setTimestamp } from './counts';
 import {
   blockSize,
@@ -56,6 +56,7 @@ export function applyBatch(slot: Slot, ptr: usize, length: usize): bool {
       msgpack.skip();
     } else applyEvent(slot);
   }
+  removeLeaving(slot);
   if (slot.sweep) sweepReachability(slot);
   return true;
 }
@@ -99,12 +100,29 @@ function handle(hash: u64): u64 {
   return hash ^ (group * 0x9e3779b97f4a7c15);
 }
 
+/** Blocks of remove events in a row: engines send an event for each, and several at a time cost half as much (`touchBlocks`). */
+const LEAVING_MAX: u32 = 64;
+const leavers: usize = memory.data(64 * 8);
+let leaving: u32 = 0;
+
+/** A remove names no group kind: of groups that earn no credit nothing is in the table. */
+function removeLeaving(slot: Slot): void {
+  if (leaving == 0) return;
+  touchBlocks(slot, leavers, leaving);
+  for (let i: u32 = 0; i < leaving; i++) {
+    const known = removeCopy(slot, load<u64>(leavers + ((<usize>i) << 3)));
+    count(known ? Counter.Removed : Counter.UnknownRemoved, 1);
+  }
+  leaving = 0;
+}
+
 function applyEvent(slot: Slot): void {
   if (type == Event.Unknown) {
     count(Counter.UnknownEvent, 1);
     return;
   }
   if (type == Event.Cleared) {
+    removeLeaving(slot);
     clearSlot(slot);
     count(Counter.Cleared, 1);
     return;
@@ -114,13 +132,14 @@ function applyEvent(slot: Slot): void {
     return;
   }
   if (type == Event.Removed) {
-    // A remove names no group kind: of groups that earn no credit nothing is in the table.
     for (let i: u32 = 0; i < hashCount; i++) {
-      const known = removeCopy(slot, handle(load<u64>(hashes + ((<usize>i) << 3))));
-      count(known ? Counter.Removed : Counter.UnknownRemoved, 1);
+      if (leaving == LEAVING_MAX) removeLeaving(slot);
+      store<u64>(leavers + ((<usize>leaving) << 3), handle(load<u64>(hashes + ((<usize>i) << 3))));
+      leaving++;
     }
     return;
   }
+  removeLeaving(slot);
   applyStore(slot);
 }
 
@@ -142,6 +161,7 @@ function applyStore(slot: Slot): void {
     const ptr = hashes + ((<usize>i) << 3);
     store<u64>(ptr, handle(load<u64>(ptr)));
   }
+  touchBlocks(slot, hashes, hashCount);
   const status = storeBlocks(
     slot,
     hashes,
@@ -155,6 +175,7 @@ function applyStore(slot: Slot): void {
     creditEnd,
     namespaceSeed,
   );
+  countGivenKeys(slot);
   count(Counter.Stored, added);
   count(Counter.Copies, copied);
   if (status == Stored.Orphan) count(Counter.Orphan, 1);

@@ -11,7 +11,7 @@
 // key: with one key the key itself, with more the number of the first record of a list of further keys. children 255 stays.
 
 import { giveNamespace } from './namespaces';
-import { addKey, freeCounters, removeKey, Slot } from './plane';
+import { addKey, freeCounters, removeKey, Slot, touchKey } from './plane';
 
 export const AT_ACC: usize = 8;
 export const AT_PARTIAL: usize = 16;
@@ -48,6 +48,29 @@ export function findBlock(slot: Slot, hash: u64): u32 {
   return 0;
 }
 
+/** Where reads end up that are only for the caches' sake, so that no compiler takes them away. */
+const sink: usize = memory.data(8);
+
+/** Reads everything that looking up, adding or removing these blocks will look at, the misses overlapping (`touchKey`). */
+export function touchBlocks(slot: Slot, hashes: usize, count: u32): void {
+  if (slot.buckets == 0) return;
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) sum += load<u32>(bucketOf(slot, load<u64>(hashes + ((<usize>i) << 3))));
+  for (let i: u32 = 0; i < count; i++) {
+    const number = load<u32>(bucketOf(slot, load<u64>(hashes + ((<usize>i) << 3))));
+    if (number == 0) continue;
+    const block = slot.blocks.at(number);
+    sum += load<u32>(block) + <u32>load<u8>(block, AT_KEYS); // a block may lie on two cache lines
+  }
+  for (let i: u32 = 0; i < count; i++) {
+    const number = findBlock(slot, load<u64>(hashes + ((<usize>i) << 3)));
+    if (number == 0) continue;
+    const block = slot.blocks.at(number);
+    if (load<u8>(block, AT_KEYS) == 1) sum += touchKey(slot, load<u64>(block, AT_KEY));
+  }
+  store<u32>(sink, sum);
+}
+
 export function isResident(slot: Slot, number: u32): bool {
   return (load<u8>(slot.blocks.at(number), AT_COPIES) & COPIES_MASK) != 0;
 }
@@ -78,7 +101,7 @@ function growBuckets(slot: Slot): void {
  * Its keys come in by `giveKey`. Returns its number.
  */
 export function putBlock(slot: Slot, hash: u64, parent: u32, namespace: u32): u32 {
-  if (slot.blocks.used >= slot.buckets * 2) growBuckets(slot);
+  if (slot.blocks.used >= slot.buckets) growBuckets(slot);
   const number = slot.blocks.take();
   const block = slot.blocks.at(number);
   const head = bucketOf(slot, hash);
@@ -112,7 +135,12 @@ export function setChain(slot: Slot, number: u32, acc: u64, partial: u64, phase:
   store<u16>(block, <u16>phase, AT_PHASE);
 }
 
-/** Records that the block completes this key; it counts if the block can be reached. */
+/** Keys of the event being stored that are still to be counted. */
+const GIVEN_KEYS_MAX: u32 = 64;
+const given: usize = memory.data(64 * 8);
+let givenKeys: u32 = 0;
+
+/** Records that the block completes this key; it counts, by `countGivenKeys`, if the block can be reached. */
 export function giveKey(slot: Slot, number: u32, key: u64): void {
   const block = slot.blocks.at(number);
   const keys = load<u8>(block, AT_KEYS);
@@ -132,7 +160,19 @@ export function giveKey(slot: Slot, number: u32, key: u64): void {
     store<u64>(block, <u64>another, AT_KEY);
   }
   store<u8>(block, keys + 1, AT_KEYS);
-  if ((load<u8>(block, AT_COPIES) & UNREACHABLE) == 0) addKey(slot, key);
+  if ((load<u8>(block, AT_COPIES) & UNREACHABLE) != 0) return;
+  if (givenKeys == GIVEN_KEYS_MAX) countGivenKeys(slot);
+  store<u64>(given + ((<usize>givenKeys) << 3), key);
+  givenKeys++;
+}
+
+/** Counts the keys given since the last call; call before anything else happens to the slot. */
+export function countGivenKeys(slot: Slot): void {
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < givenKeys; i++) sum += touchKey(slot, load<u64>(given + ((<usize>i) << 3)));
+  store<u32>(sink, sum);
+  for (let i: u32 = 0; i < givenKeys; i++) addKey(slot, load<u64>(given + ((<usize>i) << 3)));
+  givenKeys = 0;
 }
 
 /** Counts the keys of a block in or out of the exact table. */

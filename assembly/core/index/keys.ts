@@ -52,6 +52,13 @@ export class KeyTable {
     return false;
   }
 
+  /** Reads where the key is or will be, for the caches' sake. */
+  touch(key: u64): u32 {
+    if (this.capacity == 0) return 0;
+    const place = this.home(key);
+    return this.count(place) + <u32>this.keyAt(place);
+  }
+
   /** Counts one more holder; true when the key is new. */
   add(key: u64): bool {
     if ((this.used + 1) * LOAD_DENOMINATOR > this.capacity * LOAD_NUMERATOR) this.grow();

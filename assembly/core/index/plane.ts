@@ -4,7 +4,7 @@ import { Records } from '../bytes/records';
 import { mix64, namespaceOf } from '../prefix/chain';
 import { rowOf, rowSeed } from '../prefix/rows';
 import { SLOTS } from '../summary/format';
-import { counterBytes, decrement, increment } from './counters';
+import { counterBytes, decrement, increment, touch } from './counters';
 import { KeyTable } from './keys';
 
 export let stride: u32 = 64;
@@ -127,6 +127,18 @@ export function rebuild(newRows: u32, newSalt: u64): void {
 function countUp(counters: usize, key: u64): void {
   const seed = rowSeed(key, rowSalt);
   for (let j: u32 = 0; j < hashes; j++) increment(counters, rowOf(seed, j, rows));
+}
+
+/**
+ * Reads everything that `addKey` and `removeKey` will look at. A slot's tables are larger than the caches; the misses of several keys
+ * touched one after the other overlap, those of keys counted one after the other do not. Returns a number that means nothing.
+ */
+export function touchKey(slot: Slot, key: u64): u32 {
+  let sum = slot.keys.touch(key);
+  if (slot.counters == 0) return sum;
+  const seed = rowSeed(key, rowSalt);
+  for (let j: u32 = 0; j < hashes; j++) sum += touch(slot.counters, rowOf(seed, j, rows));
+  return sum;
 }
 
 /** One more block of the slot completes this key. */
