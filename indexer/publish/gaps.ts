@@ -4,23 +4,36 @@
  */
 
 const PARAMETER_MAX = 30;
+const FEW_ROWS = 64;
 
-/** Rice parameter that suits `count` rows spread over `span`: the mean gap's logarithm, less what the unary part carries. */
-export function riceParameter(count: number, span: number): number {
-  if (count === 0) return 0;
-  const mean = Math.max(1, (span / count) * Math.LN2);
-  return Math.min(PARAMETER_MAX, Math.max(0, Math.round(Math.log2(mean))));
+/**
+ * The Rice parameter that codes these rows, counted from `first`, shortest: near the logarithm of the mean gap, less what the unary
+ * part carries. With few rows the gaps are far from their mean, so the neighbours are tried too.
+ */
+export function riceParameter(rows: Uint32Array, first: number, span: number): number {
+  if (rows.length === 0) return 0;
+  const guess = Math.round(Math.log2(Math.max(1, (span / rows.length) * Math.LN2)));
+  let best = Math.min(PARAMETER_MAX, guess);
+  if (rows.length > FEW_ROWS) return best;
+  for (let parameter = Math.max(0, guess - 2); parameter <= Math.min(PARAMETER_MAX, guess + 2); parameter++) {
+    if (gapBits(rows, first, parameter) < gapBits(rows, first, best)) best = parameter;
+  }
+  return best;
 }
 
 /** Bytes that `encodeGaps` will take. */
 export function gapBytes(rows: Uint32Array, first: number, parameter: number): number {
+  return (gapBits(rows, first, parameter) + 7) >>> 3;
+}
+
+function gapBits(rows: Uint32Array, first: number, parameter: number): number {
   let bits = 0;
   let previous = first - 1;
   for (const row of rows) {
     bits += ((row - previous - 1) >>> parameter) + 1 + parameter;
     previous = row;
   }
-  return (bits + 7) >>> 3;
+  return bits;
 }
 
 /** Appends the gaps to `target` at `at`; returns the offset behind them. `target` must be zero there. */

@@ -174,7 +174,7 @@ function columnSection(plane: number, slot: number, first: number, bits: Uint8Ar
   const rows = setRows(bits, first);
   if (!rows.length) return undefined;
   const span = bits.length * 8;
-  const parameter = riceParameter(rows.length, span);
+  const parameter = riceParameter(rows, first, span);
   const gaps = gapBytes(rows, first, parameter);
   const raw = gaps >= bits.length;
   const body = Buffer.alloc(format.COLUMN_BYTES + (raw ? bits.length : gaps));
@@ -205,7 +205,7 @@ function deltaSections(delta: PlaneDelta): Buffer[] {
   const sections = delta.cleared.map((slot) => section(format.SECTION_CLEAR, delta.plane, slot, new Uint8Array()));
   const records: Buffer[] = [];
   for (const [slot, rows] of delta.toggles) {
-    const parameter = riceParameter(rows.length, rows[rows.length - 1]! + 1);
+    const parameter = riceParameter(rows, 0, rows[rows.length - 1]! + 1);
     const record = Buffer.alloc(format.TOGGLE_RECORD_BYTES + gapBytes(rows, 0, parameter));
     record.writeUInt8(slot, 0);
     record.writeUInt8(parameter, 1);
