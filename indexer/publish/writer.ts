@@ -200,18 +200,21 @@ function columnSections(plane: PlaneState): Buffer[] {
   return sections;
 }
 
+function toggleRecord(slot: number, rows: Uint32Array): Buffer {
+  const parameter = riceParameter(rows, 0, rows[rows.length - 1]! + 1);
+  const record = Buffer.alloc(format.TOGGLE_RECORD_BYTES + gapBytes(rows, 0, parameter));
+  record.writeUInt32LE((slot | (parameter << format.TOGGLE_RICE_SHIFT) | (rows.length << format.TOGGLE_FLIPS_SHIFT)) >>> 0);
+  encodeGaps(rows, 0, parameter, record, format.TOGGLE_RECORD_BYTES);
+  return record;
+}
+
 function deltaSections(delta: PlaneDelta): Buffer[] {
   if (delta.rebuilt) throw new TypeError('a rebuilt plane needs a snapshot');
   const sections = delta.cleared.map((slot) => section(format.SECTION_CLEAR, delta.plane, slot, new Uint8Array()));
   const records: Buffer[] = [];
   for (const [slot, rows] of delta.toggles) {
-    const parameter = riceParameter(rows, 0, rows[rows.length - 1]! + 1);
-    const record = Buffer.alloc(format.TOGGLE_RECORD_BYTES + gapBytes(rows, 0, parameter));
-    record.writeUInt8(slot, 0);
-    record.writeUInt8(parameter, 1);
-    record.writeUIntLE(rows.length, 2, 3);
-    encodeGaps(rows, 0, parameter, record, format.TOGGLE_RECORD_BYTES);
-    records.push(record);
+    for (let at = 0; at < rows.length; at += format.TOGGLE_FLIPS_MAX)
+      records.push(toggleRecord(slot, rows.subarray(at, at + format.TOGGLE_FLIPS_MAX)));
   }
   const checksum = Buffer.alloc(format.TOGGLES_BYTES);
   checksum.writeBigUInt64LE(delta.checksum);

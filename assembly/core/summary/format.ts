@@ -178,10 +178,14 @@ export const CODING_GAPS = 1;
 export const COLUMN_ROWS_MAX = 1 << 18;
 
 // TOGGLES: flips bits. Delta only. a = plane, b = number of records.
-//   u64 checksum of the plane afterwards | records: u8 slot | u8 Rice parameter | u24 flipped bits | gaps as above, first row 0
+//   u64 checksum of the plane afterwards | records: u32 head | gaps as above, first row 0
+//   head bits: 0..5 slot | 6..10 Rice parameter | 11..31 flipped bits; more than fit come in another record of the slot
 export const SECTION_TOGGLES = 8;
 export const TOGGLES_BYTES = 8;
-export const TOGGLE_RECORD_BYTES = 5;
+export const TOGGLE_RECORD_BYTES = 4;
+export const TOGGLE_RICE_SHIFT = 6;
+export const TOGGLE_FLIPS_SHIFT = 11;
+export const TOGGLE_FLIPS_MAX = 0x1fffff;
 
 // CLEAR: all bits of one endpoint become 0 (pod cleared, left or replaced). Delta only. a = plane, b = slot. Before TOGGLES.
 export const SECTION_CLEAR = 9;

@@ -261,10 +261,10 @@ function toggles(summary: Summary, body: usize, stop: usize, number: u32, record
   let ptr = body + <usize>format.TOGGLES_BYTES;
   for (let i: u32 = 0; i < records; i++) {
     if (stop - ptr < <usize>format.TOGGLE_RECORD_BYTES) return Applied.Malformed;
-    const slot = <u32>load<u8>(ptr);
-    const parameter = <u64>load<u8>(ptr, 1);
-    const flips = <u32>load<u16>(ptr, 2) | ((<u32>load<u8>(ptr, 4)) << 16);
-    if (slot >= <u32>format.SLOTS || parameter > 31) return Applied.Malformed;
+    const head = load<u32>(ptr);
+    const slot = head & 63;
+    const parameter = <u64>((head >> format.TOGGLE_RICE_SHIFT) & 31);
+    const flips = head >> format.TOGGLE_FLIPS_SHIFT;
     openBits(ptr + <usize>format.TOGGLE_RECORD_BYTES, stop);
     let row: u64 = 0;
     for (let j: u32 = 0; j < flips; j++) {

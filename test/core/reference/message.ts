@@ -155,8 +155,9 @@ export class ReferenceSummary {
     const plane = this.planes.get(number)!;
     plane.checksum = body.readBigUInt64LE(0);
     for (let at = 8; records > 0; records--) {
-      const bits = this.bitsOf(number, body[at]!);
-      const { rows, end } = gaps(body, at + 5, body.readUIntLE(at + 2, 3), body[at + 1]!);
+      const head = body.readUInt32LE(at);
+      const bits = this.bitsOf(number, head % 64);
+      const { rows, end } = gaps(body, at + 4, Math.floor(head / 2048), Math.floor(head / 64) % 32);
       for (const row of rows) if (!bits.delete(row)) bits.add(row);
       at = end;
     }
