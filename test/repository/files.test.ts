@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { bytesOf, sizeOf, trackedFiles } from './tracked.js';
 
@@ -54,4 +55,10 @@ test('the lock file names no download address', () => {
   expect(lock).toHaveLength(1);
   expect(found(lock, ADDRESS)).toEqual([]);
   expect(JSON.parse(lock[0]![1])).toHaveProperty('lockfileVersion', 3);
+});
+
+test('nothing generated is tracked', () => {
+  // A path that .gitignore names and that git tracks all the same was added by force, or before it was ignored.
+  const ignored = execFileSync('git', ['ls-files', '--cached', '--ignored', '--exclude-standard'], { encoding: 'utf8' });
+  expect(ignored).toBe('');
 });
