@@ -169,17 +169,14 @@ function encode(code: u32): void {
  * the text; when an escape is not `Escape.Ok` (see `escapeStatus`), behind the text before it.
  */
 export function unescapeInto(ptr: usize, end: usize, target: usize): usize {
-  const backslash = i8x16.splat(0x5c);
   escapeStatus = Escape.Ok;
   while (ptr < end) {
-    const bytes = v128.load(ptr);
-    v128.store(target, bytes);
-    const mask = i8x16.bitmask(i8x16.eq(bytes, backslash));
-    const plain: usize = mask == 0 ? 16 : <usize>ctz<i32>(mask);
+    // As many bytes at once as seldom lack an escape: guessing wrong whether there is one costs more than copying too much.
+    const plain = ptr + 48 <= end ? copyPlain64(ptr, target) : copyPlain16(ptr, target);
+    if (plain >= end - ptr) return target + (end - ptr);
     ptr += plain;
     target += plain;
-    if (ptr >= end) return target - (ptr - end);
-    if (mask == 0) continue;
+    if (load<u8>(ptr) != 0x5c) continue;
     const character = <u32>load<u8>(SIMPLE + <usize>load<u8>(ptr, 1));
     if (character != 0 && ptr + 2 <= end) {
       store<u8>(target, character);
@@ -193,4 +190,27 @@ export function unescapeInto(ptr: usize, end: usize, target: usize): usize {
     target += <usize>escapeLength;
   }
   return target;
+}
+
+/** Copies 16 bytes; returns how many of them stand before the first backslash. */
+function copyPlain16(ptr: usize, target: usize): usize {
+  const bytes = v128.load(ptr);
+  v128.store(target, bytes);
+  return <usize>ctz<i32>(i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(0x5c))) | 0x10000);
+}
+
+/** The same with 64 bytes. */
+function copyPlain64(ptr: usize, target: usize): usize {
+  const backslash = i8x16.splat(0x5c);
+  const a = v128.load(ptr);
+  const b = v128.load(ptr, 16);
+  const c = v128.load(ptr, 32);
+  const d = v128.load(ptr, 48);
+  v128.store(target, a);
+  v128.store(target, b, 16);
+  v128.store(target, c, 32);
+  v128.store(target, d, 48);
+  const low = <u32>i8x16.bitmask(i8x16.eq(a, backslash)) | (<u32>i8x16.bitmask(i8x16.eq(b, backslash)) << 16);
+  const high = <u32>i8x16.bitmask(i8x16.eq(c, backslash)) | (<u32>i8x16.bitmask(i8x16.eq(d, backslash)) << 16);
+  return <usize>ctz<u64>(<u64>low | (<u64>high << 32)); // 64 when there is none
 }
