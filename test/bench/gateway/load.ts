@@ -78,6 +78,7 @@ function drive(
     };
     socket.once('connect', send);
     socket.on('error', fail);
+    socket.on('end', fail);
     socket.on('data', (chunk: Buffer) => {
       const answer = begun.length > 0 ? Buffer.concat([begun, chunk]) : chunk;
       const end = answer.indexOf(HEAD_END);
@@ -98,7 +99,7 @@ function drive(
       if (index >= prepared.length) index = first;
       if (now < until) send();
       else {
-        socket.removeAllListeners('error');
+        socket.removeAllListeners('error').removeAllListeners('end');
         socket.destroy();
         resolve();
       }

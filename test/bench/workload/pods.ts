@@ -9,8 +9,11 @@ import { benchTokenizer } from './tokenizer.js';
 export const CHAIN_BLOCKS = 128;
 const STREAM_BYTES = 1 << 20;
 const SERIAL_TOKENS = 6;
+const BLOCK_TOKENS_MAX = 256;
 
 let stream: Uint32Array | undefined;
+/** Ids of one batch: used again, because memory is measured. */
+const scratch = new Uint32Array(CHAIN_BLOCKS * BLOCK_TOKENS_MAX);
 
 /** Ids of a long text; chains are windows of it, made distinct by their first tokens. */
 function tokenStream(): Uint32Array {
@@ -85,7 +88,8 @@ export class Pod {
     const chain = Math.floor(first / CHAIN_BLOCKS);
     const window = mix32(Math.imul(chain, 0x9e3779b1) + this.number) % (all.length - CHAIN_BLOCKS * blockTokens);
     const from = window + (first % CHAIN_BLOCKS) * blockTokens;
-    const tokens = all.slice(from, from + count * blockTokens);
+    const tokens = scratch.subarray(0, count * blockTokens);
+    tokens.set(all.subarray(from, from + count * blockTokens));
     if (first % CHAIN_BLOCKS === 0) {
       let serial = chain * 1024 + this.number;
       for (let i = 0; i < SERIAL_TOKENS; i++, serial = Math.floor(serial / 64)) tokens[i] = serial % 64;
