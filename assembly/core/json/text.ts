@@ -210,7 +210,7 @@ function copyPlain64(ptr: usize, target: usize): usize {
   v128.store(target, b, 16);
   v128.store(target, c, 32);
   v128.store(target, d, 48);
-  const low = <u32>i8x16.bitmask(i8x16.eq(a, backslash)) | (<u32>i8x16.bitmask(i8x16.eq(b, backslash)) << 16);
-  const high = <u32>i8x16.bitmask(i8x16.eq(c, backslash)) | (<u32>i8x16.bitmask(i8x16.eq(d, backslash)) << 16);
-  return <usize>ctz<u64>(<u64>low | (<u64>high << 32)); // 64 when there is none
+  const low = <u32>i8x16.bitmask(i8x16.eq(a, backslash)) | ((<u32>i8x16.bitmask(i8x16.eq(b, backslash))) << 16);
+  const high = <u32>i8x16.bitmask(i8x16.eq(c, backslash)) | ((<u32>i8x16.bitmask(i8x16.eq(d, backslash))) << 16);
+  return <usize>ctz<u64>(<u64>low | ((<u64>high) << 32)); // 64 when there is none
 }
