@@ -40,6 +40,8 @@ import { PARTS_MAX } from './shared-names';
 const GRACE_MS: u32 = 5000;
 const BACKOFF_MIN_MS: u64 = 250;
 const BACKOFF_MAX_MS: u64 = 5000;
+/** After a poll for a snapshot that a VM wants: one that still does not help must not be fetched again at once. */
+const WANTED_PAUSE_MS: u64 = 1000;
 
 const STATUS = Utf8.of(':status');
 const OK = Utf8.of('200');
@@ -77,6 +79,8 @@ export class Poller {
   private notBeforeMs: u64 = 0;
   private failures: u32 = 0;
   private urgent: bool = false;
+  /** The poll that is under way asks for a snapshot that a VM wants. */
+  private wanted: bool = false;
   private readonly headers: HeaderPairs = new HeaderPairs();
   private readonly cluster: Utf8;
   private readonly body: ByteBuilder = new ByteBuilder(4096);
@@ -123,6 +127,7 @@ export class Poller {
       .text('","wait_ms":')
       .number(this.configuration.waitMs);
     body.text(',"pools":[');
+    this.wanted = false;
     for (let i = 0; i < pools.length; i++) this.describe(unchecked(pools[i]), i != 0);
     body.text('],"inflight":{');
     for (let i = 0; i < pools.length; i++) this.inFlight(unchecked(pools[i]), i != 0, nowMs);
@@ -136,7 +141,10 @@ export class Poller {
   private describe(polled: PolledPool, comma: bool): void {
     const pool = polled.pool;
     const head = polled.head;
-    const known = head.read(pool.names.head) && !polled.isWanted();
+    const had = head.read(pool.names.head);
+    const wanted = had && polled.isWanted();
+    const known = had && !wanted;
+    this.wanted = this.wanted || wanted;
     const body = this.body;
     if (comma) body.byte(0x2c);
     body.text('{"name":').json(pool.utf8.ptr, pool.utf8.length);
@@ -209,7 +217,7 @@ export class Poller {
     this.token = 0;
     this.urgent = false;
     this.failures = 0;
-    this.notBeforeMs = nowMs;
+    this.notBeforeMs = nowMs + (this.wanted ? WANTED_PAUSE_MS : 0);
   }
 
   /** False: something in the answer was refused; the rest of it is taken all the same, as far as it can be told apart. */

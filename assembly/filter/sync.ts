@@ -73,7 +73,7 @@ export class Sync {
     const head = this.pool.head;
     if (this.follows(this.pool.active)) {
       this.dropLoading();
-      this.applyDeltas(head);
+      this.applyDelta();
     } else this.applySnapshot(head);
   }
 
@@ -101,29 +101,27 @@ export class Sync {
     return true;
   }
 
-  private applyDeltas(head: Head): void {
+  /** The next delta: one a tick, so that the note names just what is being applied. Publications are further apart than ticks. */
+  private applyDelta(): void {
     const pool = this.pool;
     const active = pool.active!;
-    let budget: i32 = 4;
-    while (active.sequence < head.sequence && budget-- > 0) {
-      const sequence = active.sequence + 1;
-      if (this.isPoison(active.epoch, sequence)) return this.discard();
-      if (getShared(pool.names.deltas[<u32>(sequence % <u64>DELTA_RING)]) != Status.Ok) return;
-      const ptr = resultPtr;
-      if (checkMessage(ptr, resultLength, pool.number) != MessageStatus.Ok) return this.discard();
-      // Another message: the ring has gone on since the head was read. The next tick sees.
-      if (
-        kindOfMessage(ptr) != KIND_DELTA ||
-        epochOf(ptr) != active.epoch ||
-        sequenceOf(ptr) != sequence ||
-        baseSequenceOf(ptr) != active.sequence
-      )
-        return;
-      openSections(ptr, resultLength, this.maxBytes);
-      if (applySections(active, u32.MAX_VALUE) != Applied.Done) return this.discard();
-      active.sequence = sequence;
-      pool.metrics.deltas.add(1);
-    }
+    const sequence = active.sequence + 1;
+    if (this.isPoison(active.epoch, sequence)) return this.discard();
+    if (getShared(pool.names.deltas[<u32>(sequence % <u64>DELTA_RING)]) != Status.Ok) return;
+    const ptr = resultPtr;
+    if (checkMessage(ptr, resultLength, pool.number) != MessageStatus.Ok) return this.discard();
+    // Another message: the ring has gone on since the head was read. The next tick sees.
+    if (
+      kindOfMessage(ptr) != KIND_DELTA ||
+      epochOf(ptr) != active.epoch ||
+      sequenceOf(ptr) != sequence ||
+      baseSequenceOf(ptr) != active.sequence
+    )
+      return;
+    openSections(ptr, resultLength, this.maxBytes);
+    if (applySections(active, u32.MAX_VALUE) != Applied.Done) return this.discard();
+    active.sequence = sequence;
+    pool.metrics.deltas.add(1);
   }
 
   private applySnapshot(head: Head): void {
@@ -133,7 +131,8 @@ export class Sync {
       loading = null;
     }
     if (loading === null) {
-      if (head.parts == 0 || head.parts > PARTS_MAX || this.isPoison(head.epoch, head.snapshotSequence)) return;
+      if (head.parts == 0 || head.parts > PARTS_MAX) return;
+      if (this.isPoison(head.epoch, head.snapshotSequence)) return this.want(head);
       // The ring no longer reaches back to this snapshot, or it was discarded once.
       if (head.sequence - head.snapshotSequence > <u64>DELTA_RING) return this.want(head);
       loading = new Loading(head.epoch, head.snapshotSequence, head.bank, head.parts);

@@ -15,8 +15,8 @@ const HEARTBEAT_MS: u64 = 1000;
 const FLIGHTS_MS: u64 = 100;
 /** A VM that has not shown life for so long has left its place. */
 const WORKER_AGE_MS: u64 = 10000;
-/** A note this old was left by a VM that did not survive what it says. */
-const NOTE_AGE_MS: u64 = 1000;
+/** A note lasts one callback; one this old was left by a VM that did not survive what it says. Below the back-off of a reload. */
+const NOTE_AGE_MS: u64 = 200;
 const NOTE_BYTES: usize = 32;
 
 const buffer: usize = memory.data(64, 8);
@@ -146,8 +146,8 @@ export class Vm {
   /** A VM that was loaded anew after a trap finds what its predecessor was applying, and leaves that alone. */
   private readNotes(): void {
     for (let place: u32 = 0; place < WORKERS_MAX; place++) {
-      if (getShared(NOTE_NAMES[place]) != Status.Ok) break;
-      if (resultLength != NOTE_BYTES || load<u32>(resultPtr, 8) == 0) continue;
+      if (getShared(NOTE_NAMES[place]) != Status.Ok || resultLength != NOTE_BYTES) continue;
+      if (load<u32>(resultPtr, 8) == 0) continue;
       if (load<u64>(resultPtr) + NOTE_AGE_MS > this.nowMs) continue;
       for (let i = 0; i < this.pools.length; i++) {
         const entry = unchecked(this.pools[i]);

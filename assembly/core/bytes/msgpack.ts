@@ -40,10 +40,6 @@ export function seek(ptr: usize): void {
   at = ptr;
 }
 
-export function atEnd(): bool {
-  return at >= end;
-}
-
 export function fail(): void {
   failed = true;
   at = end;

@@ -10,8 +10,6 @@ let entries: usize = 0;
 let longBytes: usize = 0;
 let size: u32 = 0;
 
-/** Longest text of one token (bytes). */
-export const TOKEN_BYTES_MAX: u32 = 1 << 16;
 /** Longest token of the table (bytes). */
 export let longestToken: u32 = 7;
 

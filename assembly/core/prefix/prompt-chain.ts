@@ -37,10 +37,6 @@ export function beginChain(strideBytes: u32, chainSeed: u64): void {
   promptBytes = 0;
 }
 
-export function statesPtr(): usize {
-  return states;
-}
-
 export function stateAt(index: u32): u64 {
   return load<u64>(states + ((<usize>index) << 3));
 }
